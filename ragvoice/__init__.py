@@ -1,0 +1,1 @@
+"""Ask your company's documents aloud: grounded, cited, spoken answers."""
