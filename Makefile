@@ -1,0 +1,67 @@
+# Two commands do all the set-up on a fresh machine:  make demo   and   make test
+# Everything is installed into .venv; models and indexes go below RAGVOICE_HOME (default: the platform's data folder).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := ragvoice ingest finetune tests benchmarks data
+OUT := out
+RECORDING ?= data/recordings/tf-042.flac
+
+export HF_HUB_DISABLE_TELEMETRY := 1
+export LANGSMITH_TRACING := false
+
+.PHONY: demo test test-slow check eval bench models clean system
+
+demo: $(VENV)/.runtime system
+	@mkdir -p $(OUT)
+	$(BIN)/ragvoice models pull
+	$(BIN)/ragvoice ingest data/documents --index $(OUT)/index
+	$(BIN)/ragvoice ask --audio $(RECORDING) --index $(OUT)/index --speak $(OUT)/answer.wav
+
+test: $(VENV)/.complete system
+	$(BIN)/ragvoice models pull
+	HF_HUB_OFFLINE=1 $(BIN)/pytest
+
+test-slow: $(VENV)/.complete system
+	$(BIN)/ragvoice models pull
+	$(BIN)/ragvoice models pull smollm2-135m-instruct
+	HF_HUB_OFFLINE=1 $(BIN)/pytest -m slow
+
+check: $(VENV)/.complete
+	$(BIN)/ruff check $(PACKAGES)
+	$(BIN)/ruff format --check $(PACKAGES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+eval: $(VENV)/.complete system
+	$(BIN)/ragvoice models pull
+	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/answers.py
+
+bench: $(VENV)/.complete system
+	$(BIN)/ragvoice models pull
+	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/voice_turn.py
+
+clean:
+	rm -rf $(VENV) $(OUT) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+# What answering needs, then what the tests need on top. The stamp files are newer than pyproject.toml when installed.
+$(VENV)/.runtime: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.complete: $(VENV)/.runtime
+	$(BIN)/python -m pip install --quiet --editable ".[hf,quantised,openai,llamacpp,whisper,documents,dev]"
+	@touch $@
+
+# Programs that pip cannot install. As root on Debian they are installed; otherwise one message says what to do.
+system:
+	@command -v espeak-ng >/dev/null 2>&1 || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	    (apt-get install -y -qq espeak-ng || (apt-get update -qq && apt-get install -y -qq espeak-ng)) >/dev/null; \
+	  else \
+	    echo "ragvoice needs espeak-ng. Install it: sudo apt-get install espeak-ng   (macOS: brew install espeak-ng)" >&2; \
+	    exit 1; \
+	  fi; }

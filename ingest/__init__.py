@@ -1,0 +1,1 @@
+"""Documents in folders -> a searchable index that is always whole."""

@@ -1,0 +1,170 @@
+"""Settings -> objects. The only place that maps a configured name to a class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ragvoice.datatypes import ModelNames
+from ragvoice.errors import ModelError, UsageError, VectorIndexError
+from ragvoice.models import ModelStore
+from ragvoice.settings import Settings, home
+
+if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
+    from langchain_core.language_models.chat_models import BaseChatModel
+
+    from ragvoice.retrieval.generations import EmbedderIdentity
+    from ragvoice.retrieval.index import DocumentIndex
+    from ragvoice.retrieval.retriever import HybridRetriever
+    from ragvoice.speech.protocols import SpeechToText, TextToSpeech
+    from ragvoice.voicebot import VoiceBot
+
+
+def build_store() -> ModelStore:
+    return ModelStore.open(home())
+
+
+def build_embeddings(settings: Settings) -> Embeddings:
+    """:raises ModelError: when the model is not installed or cannot be loaded."""
+    store = build_store()
+    if settings.embedder_runtime == "sentence-transformers":
+        try:
+            from langchain_huggingface import HuggingFaceEmbeddings
+        except ImportError as error:
+            raise ModelError("langchain-huggingface is missing. Install: pip install 'ragvoice[hf]'") from error
+        wrapped: Embeddings = HuggingFaceEmbeddings(
+            model_name=str(store.path(settings.embedder)), encode_kwargs={"normalize_embeddings": True}
+        )
+        return wrapped
+    from ragvoice.retrieval.embeddings import CTranslate2Embeddings, tokens_of
+
+    folder = store.converted(settings.embedder, "ctranslate2-int8")
+    return CTranslate2Embeddings(
+        folder, max_tokens=tokens_of(store.path(settings.embedder)), cpu_threads=settings.threads
+    )
+
+
+def embedder_identity(settings: Settings) -> EmbedderIdentity:
+    from ragvoice.retrieval.generations import EmbedderIdentity
+
+    return EmbedderIdentity(
+        f"{settings.embedder}/{settings.embedder_runtime}",
+        build_store().fingerprint(settings.embedder),
+        settings.chunk_tokens,
+        settings.overlap_tokens,
+    )
+
+
+def token_offsets(settings: Settings) -> Callable[[str], Sequence[tuple[int, int]]]:
+    """Text -> (start, end) characters of each token of the embedder."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(build_store().path(settings.embedder) / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return lambda text: tokenizer.encode(text, add_special_tokens=False).offsets
+
+
+def open_index(settings: Settings) -> DocumentIndex:
+    """:raises VectorIndexError: when there is none, it is damaged, or was made with another embedder."""
+    from ragvoice.retrieval.generations import rebuild_hint
+    from ragvoice.retrieval.index import DocumentIndex
+
+    index = DocumentIndex.open(settings.index_path)
+    made_with, configured = index.manifest.embedder, embedder_identity(settings)
+    if (made_with.name, made_with.fingerprint) != (configured.name, configured.fingerprint):
+        raise VectorIndexError(
+            f"The index in {settings.index_path} was made with the embedder {made_with.name} "
+            f"({made_with.fingerprint[:8]}), not with {configured.name} ({configured.fingerprint[:8]}). "
+            f"Set the embedder back, or: {rebuild_hint(settings.index_path)}"
+        )
+    return index
+
+
+def build_retriever(settings: Settings, index: DocumentIndex) -> HybridRetriever:
+    from ragvoice.retrieval.retriever import HybridRetriever
+
+    return HybridRetriever(index=index, embeddings=build_embeddings(settings), dense_weight=settings.dense_weight)
+
+
+def build_chat_model(settings: Settings) -> BaseChatModel:
+    """:raises ModelError: not installed, or cannot be loaded. :raises UsageError: settings that do not go together."""
+    if settings.adapter and settings.llm_runtime != "transformers":
+        raise UsageError("An adapter needs the transformers runtime: set llm_runtime = 'transformers'.")
+    if settings.llm_runtime == "openai":
+        if not settings.llm_url:
+            raise UsageError("llm_runtime 'openai' needs llm_url, for example http://localhost:8000/v1")
+        try:
+            from ragvoice.generation.openai_chat import open_served_chat
+        except ImportError as error:
+            raise ModelError("langchain-openai is missing. Install: pip install 'ragvoice[openai]'") from error
+        return open_served_chat(settings.llm_url, settings.llm, max_new_tokens=settings.max_new_tokens)
+    store = build_store()
+    if settings.llm_runtime == "transformers":
+        from ragvoice.generation.transformers_chat import TransformersChatModel
+
+        return TransformersChatModel(
+            model_path=store.converted(settings.llm, "transformers"),
+            adapter_path=store.path(settings.adapter) if settings.adapter else None,
+            quantisation=settings.llm_quantisation,
+            max_new_tokens=settings.max_new_tokens,
+        )
+    from ragvoice.generation.ctranslate2_chat import CTranslate2ChatModel
+
+    return CTranslate2ChatModel(
+        model_path=store.converted(settings.llm, "ctranslate2-int8"),
+        max_new_tokens=settings.max_new_tokens,
+        cpu_threads=settings.threads,
+    )
+
+
+def build_speech_to_text(settings: Settings) -> SpeechToText:
+    store = build_store()
+    language = None if settings.language == "auto" else settings.language
+    if settings.stt_runtime == "openai-whisper":
+        from ragvoice.speech.openai_whisper import OpenAIWhisperSpeechToText
+
+        return OpenAIWhisperSpeechToText(store.converted(settings.stt, "openai-whisper"), language=language)
+    if settings.stt_runtime == "transformers":
+        from ragvoice.speech.transformers_whisper import TransformersWhisperSpeechToText
+
+        return TransformersWhisperSpeechToText(store.converted(settings.stt, "transformers"), language=language)
+    from ragvoice.speech.faster_whisper import FasterWhisperSpeechToText
+
+    return FasterWhisperSpeechToText(store.path(settings.stt), language=language, cpu_threads=settings.threads)
+
+
+def build_text_to_speech(settings: Settings) -> TextToSpeech:
+    from ragvoice.speech.piper import PiperTextToSpeech
+
+    return PiperTextToSpeech(build_store().path(settings.tts), speed=settings.speed, threads=settings.threads)
+
+
+def build_voicebot(
+    settings: Settings, *, listens: bool, speaks: bool, retriever: HybridRetriever | None = None
+) -> VoiceBot:
+    """:param listens: Load the recogniser.
+    :param speaks: Load the voice.
+    :param retriever: One that is open already; None opens the configured index.
+    """
+    from ragvoice.generation.answering import Answering
+    from ragvoice.generation.confidence import ConfidenceModel
+    from ragvoice.voicebot import VoiceBot
+
+    retriever = retriever or build_retriever(settings, open_index(settings))
+    answering = Answering(
+        build_chat_model(settings),
+        ConfidenceModel.load(),
+        prompt_passages=settings.prompt_passages,
+        prompt_tokens=settings.prompt_tokens,
+        min_confidence=settings.min_confidence,
+    )
+    return VoiceBot(
+        retriever,
+        answering,
+        stt=build_speech_to_text(settings) if listens else None,
+        tts=build_text_to_speech(settings) if speaks else None,
+        names=ModelNames(settings.embedder, settings.llm, settings.adapter, settings.stt, settings.tts),
+        index_generation=retriever.index.manifest.generation,
+    )

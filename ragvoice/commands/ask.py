@@ -1,0 +1,184 @@
+"""`ragvoice ask` and `ragvoice search`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ragvoice.commands.options import AsJson, Groups, Index, Input, group_names, style_name
+
+if TYPE_CHECKING:
+    from ragvoice.contract import Request
+    from ragvoice.datatypes import Answer, AudioChunk, Message, Style
+    from ragvoice.voicebot import VoiceBot
+
+
+def search(
+    query: Annotated[str | None, typer.Argument(help="What to look for.")] = None,
+    index: Index = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many chunks.")] = 10,
+    groups: Groups = None,
+    input_file: Input = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the passages that a question finds, best first."""
+    from ragvoice.build import build_retriever, open_index
+    from ragvoice.contract import search_json
+    from ragvoice.errors import UsageError
+    from ragvoice.generation.followup import standalone_question
+    from ragvoice.settings import read_settings
+
+    if (query is None) == (input_file is None):
+        raise UsageError('Give either a query or --input FILE, for example: ragvoice search "parental leave"')
+    settings = read_settings(index=index)
+    who = group_names(groups, settings.groups)
+    retriever = build_retriever(settings, open_index(settings))
+
+    def look_up(text: str, history: Sequence[Message], id_: str | None) -> dict[str, Any]:
+        if not text.strip():
+            raise UsageError("The query is empty. Say what to look for.")
+        return search_json(text, retriever.search(standalone_question(text, history), k, who), id_)
+
+    if input_file:
+        _run_lines(input_file, lambda request: look_up(request.question or "", request.history, request.id))
+        return
+    found = look_up(query or "", (), None)
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    for number, hit in enumerate(found["hits"], start=1):
+        typer.echo(f"{number:>2}. {hit['score']:.3f}  {_where(hit['source'], hit['page'], hit['section'])}")
+        typer.echo("    " + " ".join(hit["text"].split())[:160])
+    if not found["hits"]:
+        typer.echo("Nothing found.")
+
+
+def ask(
+    question: Annotated[str | None, typer.Argument(help="The question, typed.")] = None,
+    audio: Annotated[Path | None, typer.Option(help="The question, recorded.")] = None,
+    index: Index = None,
+    groups: Groups = None,
+    style: Annotated[str, typer.Option(help="spoken: a sentence to hear; short: the bare fact.")] = "spoken",
+    speak: Annotated[Path | None, typer.Option(help="Write the spoken answer to this WAV file.")] = None,
+    input_file: Input = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a question from the documents, with citations, or say that it is not in them."""
+    from ragvoice.build import build_voicebot
+    from ragvoice.contract import answer_json
+    from ragvoice.errors import UsageError
+    from ragvoice.settings import read_settings
+
+    if [question, audio, input_file].count(None) != 2:
+        raise UsageError('Give one of: a question, --audio FILE, --input FILE. Example: ragvoice ask "Who leads HR?"')
+    if input_file and speak:
+        raise UsageError("--speak goes with one question, not with --input.")
+    wanted = style_name(style)
+    settings = read_settings(index=index)
+    who = group_names(groups, settings.groups)
+    listens = audio is not None or (input_file is not None and _any_audio(input_file))
+    heard = _decoded(audio) if audio else None
+    if question is not None and not question.strip():
+        raise UsageError('The question is empty. Ask something, for example: ragvoice ask "Who leads HR?"')
+    bot = build_voicebot(settings, listens=listens, speaks=speak is not None)
+
+    def answer(request: Request) -> dict[str, Any]:
+        asked = _decoded(request.audio) if request.audio else request.question or ""
+        return answer_json(bot.ask(asked, request.history, who, wanted), request.id)
+
+    if input_file:
+        _run_lines(input_file, answer)
+        return
+    result, path = _one_turn(bot, heard or question or "", who, wanted, speak, quiet=as_json)
+    if as_json:
+        typer.echo(json.dumps(answer_json(result, None)))
+        return
+    _print_sources(result)
+    if path:
+        typer.echo(f"audio: {path}")
+
+
+def _one_turn(
+    bot: VoiceBot, asked: str | AudioChunk, who: Iterable[str], style: Style, speak: Path | None, *, quiet: bool
+) -> tuple[Answer, Path | None]:
+    """Show the turn as it happens; write the sound when it is complete."""
+    import numpy as np
+
+    from ragvoice.datatypes import Answer, AudioChunk
+    from ragvoice.errors import RagVoiceError
+    from ragvoice.speech.audio import write_wav
+    from ragvoice.voicebot import Heard, Said
+
+    spoken: list[AudioChunk] = []
+    for event in bot.turn(asked, (), who, style, speak=speak is not None):
+        if isinstance(event, Heard) and not quiet:
+            typer.echo(f"Heard: {event.transcription.text or '(no speech)'}\n")
+        elif isinstance(event, Said):
+            if not quiet:
+                typer.echo(event.text + " ", nl=False)
+            if event.audio is not None:
+                spoken.append(event.audio)
+        elif isinstance(event, Answer):
+            if speak:
+                samples = np.concatenate([chunk.samples_t for chunk in spoken])
+                write_wav(speak, AudioChunk(samples, spoken[0].sample_rate_hz))
+            return event, speak
+    raise RagVoiceError("The turn ended without an answer.")
+
+
+def _run_lines(file: Path, handle: Callable[[Request], dict[str, Any]]) -> None:
+    """One JSON result a line, in order, each as soon as it is ready; exit code 1 when a line failed."""
+    from ragvoice.contract import BadRequest, error_json, read_requests
+    from ragvoice.errors import RagVoiceError
+
+    failed = False
+    for request in read_requests(file):
+        try:
+            if isinstance(request, BadRequest):
+                raise request.error
+            result = handle(request)
+        except RagVoiceError as error:
+            failed = True
+            result = error_json(request.id, error)
+        typer.echo(json.dumps(result))
+    if failed:
+        raise typer.Exit(1)
+
+
+def _any_audio(file: Path) -> bool:
+    from ragvoice.contract import Request, read_requests
+
+    return any(isinstance(request, Request) and request.audio for request in read_requests(file))
+
+
+def _decoded(file: Path) -> AudioChunk:
+    from ragvoice.speech.audio import decode
+
+    return decode(file)
+
+
+def _print_sources(answer: Answer) -> None:
+    typer.echo("\n")
+    for number, citation in enumerate(answer.citations, start=1):
+        typer.echo(f"[{number}] {_where(citation.source, citation.page, citation.section)}")
+        typer.echo(f'    "{" ".join(citation.quote.split())}"')
+    typer.echo(
+        f"{answer.outcome}, confidence {answer.confidence:.2f}; "
+        + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in _stages(answer))
+    )
+
+
+def _stages(answer: Answer) -> Iterator[tuple[str, float]]:
+    from dataclasses import asdict
+
+    return (
+        (name.replace("_", " "), seconds) for name, seconds in asdict(answer.timings).items() if seconds is not None
+    )
+
+
+def _where(source: str, page: int | None, section: str) -> str:
+    return ", ".join(part for part in (source, f"page {page}" if page else "", section) if part)

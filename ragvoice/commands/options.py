@@ -1,0 +1,34 @@
+"""Flags that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ragvoice.errors import UsageError
+
+if TYPE_CHECKING:
+    from ragvoice.datatypes import Style
+
+Index = Annotated[Path | None, typer.Option("--index", help="Folder of the index. Default: RAGVOICE_HOME/index")]
+Groups = Annotated[str | None, typer.Option("--groups", help="Who asks, besides everyone: A,B", metavar="A,B")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+Input = Annotated[
+    Path | None,
+    typer.Option("--input", help='JSON lines: {"id", "question" or "audio", "history"}; one result a line.'),
+]
+
+
+def group_names(groups: str | None, configured: tuple[str, ...]) -> tuple[str, ...]:
+    return configured if groups is None else tuple(name.strip() for name in groups.split(",") if name.strip())
+
+
+def style_name(style: str) -> Style:
+    """:raises UsageError: for anything but spoken and short."""
+    if style == "spoken":
+        return "spoken"
+    if style == "short":
+        return "short"
+    raise UsageError(f"The style is spoken or short, not {style!r}.")

@@ -1,0 +1,142 @@
+"""Passages and a question -> sentences that the passages support, as the model writes them, or an abstention."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from langchain_core.language_models.chat_models import BaseChatModel
+
+from ragvoice.datatypes import Citation, Message, Outcome, Passage, Style
+from ragvoice.generation.confidence import ConfidenceModel, gather
+from ragvoice.generation.grounding import Support, support
+from ragvoice.generation.prompts import build_prompt, fit_passages, is_refusal
+from ragvoice.sentences import SentenceStream
+
+ABSTENTION = "That is not in the documents."
+"""What is said when nothing that was found answers the question."""
+
+_MAX_SENTENCES = 2
+"""A listener remembers about two; the rest is in the citations."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One finished sentence that may be said."""
+
+    text: str
+    citation: Citation | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    outcome: Outcome
+    answer: str
+    confidence: float
+    citations: tuple[Citation, ...] = ()
+
+
+class AnswerStream:
+    """Iterate to get statements as soon as each is written and found supported; then `verdict` is there.
+
+    Rule for saying a sentence: it is no refusal, a passage supports it, all its numbers stand in that passage, and
+    for the first one the estimated P(right) reaches the threshold. A first sentence that fails makes the whole
+    answer an abstention; a later one is dropped.
+    """
+
+    def __init__(self, statements: Iterator[Statement | Verdict]):
+        self._statements = statements
+        self.verdict: Verdict = Verdict("abstained", ABSTENTION, 0.0)
+        self.first_token_at: float | None = None
+        """`time.perf_counter()` when the model's first token came."""
+
+    def __iter__(self) -> Iterator[Statement]:
+        for step in self._statements:
+            if isinstance(step, Verdict):
+                self.verdict = step
+            else:
+                yield step
+
+
+class Answering:
+    def __init__(
+        self,
+        chat: BaseChatModel,
+        confidence: ConfidenceModel,
+        *,
+        prompt_passages: int = 3,
+        prompt_tokens: int = 900,
+        min_confidence: float = 0.5,
+    ):
+        """
+        :param prompt_passages: How many of the passages the model reads, at most.
+        :param prompt_tokens: What they may take together, in tokens of the model.
+        :param min_confidence: Below this P(right) the outcome is `abstained`.
+        """
+        self._chat = chat
+        self._confidence = confidence
+        self._prompt_passages = prompt_passages
+        self._prompt_tokens = prompt_tokens
+        self._min_confidence = min_confidence
+
+    def stream(
+        self, question: str, passages: Sequence[Passage], history: Sequence[Message] = (), style: Style = "spoken"
+    ) -> AnswerStream:
+        """:raises GenerationError: while iterating, when the model or its server fails."""
+        stream = AnswerStream(iter(()))
+        stream._statements = self._run(stream, question, passages, history, style)
+        return stream
+
+    def _run(
+        self, stream: AnswerStream, question: str, passages: Sequence[Passage], history: Sequence[Message], style: Style
+    ) -> Iterator[Statement | Verdict]:
+        read = fit_passages(passages[: self._prompt_passages], self._chat.get_num_tokens, self._prompt_tokens)
+        if not read:
+            yield Verdict("abstained", ABSTENTION, 0.0)
+            return
+        asked = " ".join([question, *(line.text for line in history[-2:])])
+        said: list[Statement] = []
+        confidence = 0.0
+        for sentence, logprobs in self._sentences(stream, question, read, history, style):
+            found = support(sentence, asked, read)
+            if is_refusal(sentence):
+                break
+            if not said:
+                confidence = self._confidence.probability(gather(question, read, found, logprobs, style))
+                if confidence < self._min_confidence or not _may_be_said(found):
+                    break
+            elif not _may_be_said(found):
+                continue
+            said.append(Statement(sentence, found.citation))
+            yield said[-1]
+            if style == "short" or len(said) == _MAX_SENTENCES:
+                break
+        if not said:
+            yield Verdict("abstained", ABSTENTION, confidence)
+            return
+        citations = tuple(dict.fromkeys(statement.citation for statement in said if statement.citation))
+        yield Verdict("answered", " ".join(statement.text for statement in said), confidence, citations)
+
+    def _sentences(
+        self, stream: AnswerStream, question: str, read: Sequence[Passage], history: Sequence[Message], style: Style
+    ) -> Iterator[tuple[str, list[float]]]:
+        """Each sentence as it is finished, with the log probabilities of its tokens; a bare fact comes as a whole."""
+        sentences, logprobs = SentenceStream(), list[float]()
+        fact = ""
+        for chunk in self._chat.stream(build_prompt(question, read, history, style)):
+            if stream.first_token_at is None:
+                stream.first_token_at = time.perf_counter()
+            logprobs += chunk.response_metadata.get("logprobs", [])
+            if style == "short":
+                fact += chunk.text
+                continue
+            for sentence in sentences.feed(chunk.text):
+                yield sentence, logprobs
+                logprobs = []
+        rest = [fact.strip()] if style == "short" else sentences.flush()
+        yield from ((sentence, logprobs) for sentence in rest if sentence)
+
+
+def _may_be_said(found: Support) -> bool:
+    return found.citation is not None and found.numbers_found

@@ -1,0 +1,76 @@
+"""A model's own chat template and tokenizer, without transformers (its import takes seconds)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+
+from ragvoice.errors import ModelError
+
+_ROLES = {"system": "system", "human": "user", "ai": "assistant"}
+
+
+class ChatTemplate:
+    """Messages -> tokens, by the tokenizer and the chat template in a model's folder."""
+
+    def __init__(self, model_path: Path):
+        """:raises ModelError: when the folder has no tokenizer or no chat template."""
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+        from tokenizers import Tokenizer
+
+        try:
+            self.tokenizer = Tokenizer.from_file(str(model_path / "tokenizer.json"))
+            config = json.loads((model_path / "tokenizer_config.json").read_text(encoding="utf-8"))
+        except Exception as error:  # tokenizers raises bare Exception
+            raise ModelError(f"{model_path.name} has no readable tokenizer ({error}).") from error
+        template_file = model_path / "chat_template.jinja"
+        source = template_file.read_text(encoding="utf-8") if template_file.is_file() else config.get("chat_template")
+        if not source:
+            raise ModelError(f"{model_path.name} has no chat template; use an instruction-tuned model.")
+        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        environment.globals["raise_exception"] = _refuse
+        environment.globals["strftime_now"] = lambda pattern: datetime.now().strftime(pattern)
+        self._template = environment.from_string(source)
+        self._special = {name: _token_text(config.get(name)) for name in ("bos_token", "eos_token")}
+        self.end_tokens = self._ends(model_path)
+
+    def render(self, messages: Sequence[BaseMessage], *, add_generation_prompt: bool = True) -> str:
+        rows = [{"role": _ROLES.get(message.type, message.type), "content": message.text} for message in messages]
+        return self._template.render(messages=rows, add_generation_prompt=add_generation_prompt, **self._special)
+
+    def split_prompt(self, messages: Sequence[BaseMessage]) -> tuple[list[str], list[str]]:
+        """Tokens of the fixed front part (the system message) and of the rest; together the whole prompt."""
+        whole = self.render(messages)
+        front = self.render(messages[:1], add_generation_prompt=False) if messages[0].type == "system" else ""
+        if not front or not whole.startswith(front):
+            return [], self._tokens(whole)
+        return self._tokens(front), self._tokens(whole[len(front) :])
+
+    def count_tokens(self, text: str) -> int:
+        return len(self.tokenizer.encode(text, add_special_tokens=False))
+
+    def _tokens(self, text: str) -> list[str]:
+        return list(self.tokenizer.encode(text, add_special_tokens=False).tokens)
+
+    def _ends(self, model_path: Path) -> list[str]:
+        """Every token that ends a turn: generation_config.json may name more of them than the tokenizer."""
+        ends = [self._special["eos_token"]] if self._special["eos_token"] else []
+        file = model_path / "generation_config.json"
+        if file.is_file():
+            ids = json.loads(file.read_text(encoding="utf-8")).get("eos_token_id", [])
+            named = (self.tokenizer.id_to_token(id_) for id_ in ([ids] if isinstance(ids, int) else ids))
+            ends += [token for token in named if token and token not in ends]
+        return ends
+
+
+def _token_text(value: Any) -> str:
+    return str(value.get("content", "")) if isinstance(value, dict) else str(value or "")
+
+
+def _refuse(message: str) -> None:
+    raise ModelError(f"The model's chat template refuses this conversation: {message}")

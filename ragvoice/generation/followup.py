@@ -1,0 +1,32 @@
+"""A follow-up question becomes one that can be searched for without the conversation. Pure functions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ragvoice.datatypes import Message
+from ragvoice.generation.grounding import content_words
+
+_OPENINGS = re.compile(r"^\W*(and|but|so|what about|how about|also|then|or|why|why not|really)\b", re.IGNORECASE)
+_POINTERS = re.compile(
+    r"\b(it|its|they|them|their|theirs|this|that|these|those|there|he|him|his|she|her|hers|one|ones|same|the other)\b",
+    re.IGNORECASE,
+)
+_FEW_WORDS = 3
+"""A question with no more content words than this rarely stands alone in the middle of a conversation."""
+
+
+def leans_on_history(question: str) -> bool:
+    """Whether the question points back at something that was said before."""
+    few = len(content_words(question)) <= _FEW_WORDS
+    return bool(_OPENINGS.match(question) or _POINTERS.search(question) or few)
+
+
+def standalone_question(question: str, history: Sequence[Message]) -> str:
+    """The question itself, or the last one that stood alone followed by those that lean on it."""
+    asked = [line.text.strip() for line in history if line.speaker == "user" and line.text.strip()]
+    chain = [question.strip()]
+    while asked and leans_on_history(chain[0]):
+        chain.insert(0, asked.pop())
+    return " ".join(chain)

@@ -1,0 +1,115 @@
+"""Does a passage support a sentence, and with which words? Pure functions, no model, no judge."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ragvoice.datatypes import Citation, Passage
+from ragvoice.sentences import split_sentences
+
+_WORD = re.compile(r"\d+(?:[.,:/-]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)?")
+_NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*")
+
+STOP_WORDS = frozenset(
+    """
+    a about after all also am an and any are as at be because been before being but by can could did do does doing
+    for from had has have having he her hers him his how i if in into is it its itself just may me might more most
+    must my no nor not of off on once only or other our ours out over own per same shall she should so some such
+    than that the their theirs them then there these they this those through to too under until up us very was we
+    were what when where which while who whom whose why will with would you your yours
+    """.split()
+)
+"""Words too common to show what a sentence is about."""
+
+_LONGEST_QUOTE = 320
+"""Characters; a longer sentence is quoted from its start to the last word that fits."""
+
+
+@dataclass(frozen=True)
+class Support:
+    """How well the best sentence of the passages supports a claim."""
+
+    score: float
+    """Share of the claim's content words that the quote, its headings or the question hold, 0 to 1."""
+    numbers_found: bool
+    """Every number of the claim stands in the passage that is quoted."""
+    citation: Citation | None
+
+
+def content_words(text: str) -> list[str]:
+    """Stemmed words that carry meaning, numbers without thousands separators, in order."""
+    words = (match[0] for match in _WORD.finditer(text.lower().replace("’", "'")))
+    return [_stem(_number(word)) for word in words if word not in STOP_WORDS]
+
+
+def support(claim: str, question: str, passages: Sequence[Passage]) -> Support:
+    """The sentence of the passages that holds most of what the claim adds to the question.
+
+    Words that the question brought count only half: repeating it is not evidence.
+    """
+    claimed = set(content_words(claim))
+    asked = set(content_words(question))
+    fresh = claimed - asked
+    best, best_value = Support(0.0, not numbers(claim), None), 0.0
+    for passage in passages:
+        around = set(content_words(f"{passage.title} {passage.section}"))
+        numbers_found = numbers(claim) <= numbers(f"{passage.title} {passage.section} {passage.text}") | numbers(
+            question
+        )
+        for start, end in split_sentences(passage.text):
+            said = set(content_words(passage.text[start:end]))
+            value = len(fresh & said) + 0.5 * len(claimed & asked & said) + 0.25 * len(claimed & around - said)
+            value = value if numbers_found else 0.5 * value
+            if value > best_value:
+                covered = claimed & (said | around | asked)
+                score = len(covered) / len(claimed) if not fresh or fresh & (said | around) else 0.0
+                best = Support(score, numbers_found, _citation(passage, start, end))
+                best_value = value
+    return best
+
+
+def coverage(question: str, passages: Sequence[Passage]) -> float:
+    """Share of the question's content words found in the passages or their headings, 0 to 1; 1 if it has none."""
+    asked = set(content_words(question))
+    found = set(content_words(" ".join(f"{p.title} {p.section} {p.text}" for p in passages)))
+    return len(asked & found) / len(asked) if asked else 1.0
+
+
+def numbers(text: str) -> set[str]:
+    """Numbers of a text; 1,250.00 and 1250.00 are the same one."""
+    return {_number(match[0]) for match in _NUMBER.finditer(text)}
+
+
+def _number(word: str) -> str:
+    return re.sub(r"(?<=\d),(?=\d{3}\b)", "", word)
+
+
+def _citation(passage: Passage, start: int, end: int) -> Citation:
+    quote = passage.text[start:end]
+    if len(quote) > _LONGEST_QUOTE:
+        quote = quote[:_LONGEST_QUOTE].rsplit(" ", 1)[0]
+    return Citation(
+        passage.doc_id,
+        passage.source,
+        passage.title,
+        passage.section,
+        passage.page,
+        passage.place,
+        quote,
+        passage.start_index + start,
+    )
+
+
+@lru_cache(maxsize=65536)
+def _stem(word: str) -> str:
+    return _stemmer().stemWord(word)  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=1)
+def _stemmer():  # type: ignore[no-untyped-def]
+    import Stemmer
+
+    return Stemmer.Stemmer("english")

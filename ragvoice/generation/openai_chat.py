@@ -1,0 +1,67 @@
+"""Any OpenAI-compatible endpoint: vLLM, Ollama, llama.cpp's server, Gemini's, OpenAI's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_openai import ChatOpenAI
+
+from ragvoice.errors import GenerationError
+
+_CHARACTERS_PER_TOKEN = 3.5
+"""For counting without the server's tokenizer; English text has about four, so this errs on the safe side."""
+
+
+class ServedChatModel(ChatOpenAI):
+    """`ChatOpenAI` that counts tokens without a download and says in one sentence what is wrong with the server."""
+
+    def get_num_tokens(self, text: str) -> int:
+        return int(len(text) / _CHARACTERS_PER_TOKEN) + 1
+
+    def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        try:
+            yield from super()._stream(*args, **kwargs)
+        except Exception as error:
+            raise self._translated(error) from error
+
+    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+        try:
+            return super()._generate(messages, *args, **kwargs)
+        except Exception as error:
+            raise self._translated(error) from error
+
+    def _translated(self, error: Exception) -> Exception:
+        import openai
+
+        where = f"The language model server at {self.openai_api_base}"
+        if isinstance(error, openai.APITimeoutError):
+            return GenerationError(f"{where} did not answer in time. Check its load, or raise the timeout.")
+        if isinstance(error, openai.APIConnectionError):
+            return GenerationError(f"{where} cannot be reached. Start it, or correct llm_url.")
+        if isinstance(error, openai.AuthenticationError):
+            return GenerationError(f"{where} refuses the key. Set the environment variable OPENAI_API_KEY.")
+        if isinstance(error, openai.NotFoundError):
+            return GenerationError(f"{where} does not know the model {self.model_name!r}. Correct the setting llm.")
+        if isinstance(error, openai.APIError):
+            return GenerationError(f"{where} answered with an error: {error.message}")
+        return error
+
+
+def open_served_chat(url: str, model: str, *, max_new_tokens: int, timeout_s: float = 60.0) -> ServedChatModel:
+    """:param url: Base URL that ends in the API's version, such as `http://localhost:8000/v1`.
+
+    The key comes from the environment variable OPENAI_API_KEY; servers without keys take any.
+    """
+    return ServedChatModel(
+        base_url=url,
+        model=model,
+        api_key=lambda: os.environ.get("OPENAI_API_KEY", "none"),
+        temperature=0,
+        max_completion_tokens=max_new_tokens,
+        timeout=timeout_s,
+        max_retries=1,
+    )

@@ -1,0 +1,74 @@
+"""The one prompt: served, evaluated and trained on as it stands here.
+
+Order: instructions, passages, conversation, question. What stays the same between two questions comes first, so
+that a runtime with a prefix cache reads it once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
+
+from ragvoice.datatypes import Message, Passage, Style
+
+_INSTRUCTIONS = {
+    "spoken": (
+        "Answer the question using only the passages. Reply with one short, complete sentence that states the fact."
+    ),
+    "short": (
+        "Answer the question using only the passages. "
+        "Copy the shortest exact words from the passages that answer it, not a sentence."
+    ),
+}
+"""No word about refusing: a half-billion model that may refuse does so at the wrong questions (docs/experiments.md).
+Whether to abstain is decided from the evidence, in `answering`."""
+
+_REFUSALS = re.compile(
+    r"not (?:in|mentioned in|provided in|stated in|specified in|found in|given in) the (?:documents?|passages?|text)"
+    r"|(?:passages?|documents?|text) (?:do|does) not (?:contain|mention|provide|specify|state|say|give|include)"
+    r"|(?:is|are|was|were) not (?:provided|specified|mentioned|stated)(?: in [^.]*)?[.]?$",
+    re.IGNORECASE,
+)
+
+_HISTORY_TURNS = 2
+"""Earlier lines shown to the model; more would cost time to first token and pull a small model off the question."""
+
+
+def build_prompt(
+    question: str, passages: Sequence[Passage], history: Sequence[Message] = (), style: Style = "spoken"
+) -> list[BaseMessage]:
+    """Messages for any chat model. Passages are quoted as data; nothing in them is an instruction to the reader."""
+    quoted = "\n\n".join(
+        f"[{number}] {_heading(passage)}\n{passage.text}" for number, passage in enumerate(passages, start=1)
+    )
+    recent = history[-_HISTORY_TURNS:]
+    said = "\n".join(f"{'Employee' if line.speaker == 'user' else 'You'}: {line.text}" for line in recent)
+    parts = [f"Passages:\n\n{quoted}", f"Conversation so far:\n{said}" if said else "", f"Question: {question}"]
+    return [SystemMessage(_INSTRUCTIONS[style]), HumanMessage("\n\n".join(part for part in parts if part))]
+
+
+def fit_passages(passages: Sequence[Passage], count_tokens: Callable[[str], int], budget_tokens: int) -> list[Passage]:
+    """The best passages that fit together, in their order; the first one is cut rather than left out."""
+    fitting: list[Passage] = []
+    left = budget_tokens
+    for passage in passages:
+        needed = count_tokens(f"[9] {_heading(passage)}\n{passage.text}\n\n")
+        if needed <= left:
+            fitting.append(passage)
+            left -= needed
+        elif not fitting:
+            kept = max(1, int(len(passage.text) * left / needed * 0.9))
+            return [replace(passage, text=passage.text[:kept])]
+    return fitting
+
+
+def is_refusal(text: str) -> bool:
+    """Whether the model says that the passages do not hold the answer, in its instructions' words or its own."""
+    return bool(_REFUSALS.search(text))
+
+
+def _heading(passage: Passage) -> str:
+    return " > ".join(part for part in (passage.title, passage.section) if part)

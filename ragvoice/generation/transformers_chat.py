@@ -1,0 +1,163 @@
+"""Any causal LM that transformers can load, with or without a PEFT adapter, quantised where the hardware allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any, Literal
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models.chat_models import BaseChatModel, generate_from_stream
+from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from pydantic import PrivateAttr
+
+from ragvoice.errors import GenerationError, ModelError
+
+Quantisation = Literal["none", "int8", "4bit"]
+_ROLES = {"system": "system", "human": "user", "ai": "assistant"}
+
+
+class TransformersChatModel(BaseChatModel):
+    """Greedy. `response_metadata["logprobs"]` lists the log probability of each token.
+
+    Dropping the stream's iterator stops the generation after the token in work.
+    """
+
+    model_path: Path
+    """Folder of a model with a chat template."""
+    adapter_path: Path | None = None
+    """Folder of a PEFT adapter trained on this model."""
+    quantisation: Quantisation = "none"
+    """Through bitsandbytes: `int8` is LLM.int8 (arXiv 2208.07339), `4bit` is NF4 (arXiv 2305.14314)."""
+    device: str = "auto"
+    """`auto` is the first GPU, else the CPU."""
+    max_new_tokens: int = 96
+    context_tokens: int = 4096
+
+    _model: Any = PrivateAttr()
+    _tokenizer: Any = PrivateAttr()
+
+    def model_post_init(self, context: Any) -> None:
+        super().model_post_init(context)
+        try:
+            import torch
+            from transformers import AutoModelForCausalLM, AutoTokenizer
+
+            device = self.device if self.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+            self._tokenizer = AutoTokenizer.from_pretrained(self.model_path)
+            self._model = AutoModelForCausalLM.from_pretrained(
+                self.model_path,
+                dtype="auto" if device != "cpu" else torch.float32,
+                device_map=device,
+                quantization_config=_quantisation_config(self.quantisation),
+            )
+            if self.adapter_path:
+                from peft import PeftModel
+
+                self._model = PeftModel.from_pretrained(self._model, self.adapter_path)
+            self._model.eval()
+        except ImportError as error:
+            raise ModelError(
+                f"{error.name} is missing. Install it with: pip install 'ragvoice[hf,quantised]'"
+            ) from error
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            named = self.adapter_path or self.model_path
+            raise ModelError(f"{named.name} cannot be loaded by transformers ({error}).") from error
+        if not self._tokenizer.chat_template:
+            raise ModelError(f"{self.model_path.name} has no chat template; use an instruction-tuned model.")
+
+    @property
+    def _llm_type(self) -> str:
+        return "transformers"
+
+    def get_num_tokens(self, text: str) -> int:
+        return len(self._tokenizer.encode(text, add_special_tokens=False))
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return generate_from_stream(self._stream(messages, stop, run_manager, **kwargs))
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        from transformers import StoppingCriteriaList, TextIteratorStreamer
+
+        rows = [{"role": _ROLES.get(message.type, message.type), "content": message.text} for message in messages]
+        inputs = self._tokenizer.apply_chat_template(
+            rows, add_generation_prompt=True, return_tensors="pt", return_dict=True
+        ).to(self._model.device)
+        tokens = inputs["input_ids"].shape[1]
+        if tokens + self.max_new_tokens > self.context_tokens:
+            limit = self.context_tokens - self.max_new_tokens
+            raise GenerationError(f"The prompt has {tokens} tokens; the limit is {limit}. Ask a shorter question.")
+        cancelled, logprobs, failure = Event(), list[float](), list[BaseException]()
+        streamer = TextIteratorStreamer(self._tokenizer, skip_prompt=True, skip_special_tokens=True)
+
+        def generate() -> None:
+            try:
+                self._model.generate(
+                    **inputs,
+                    max_new_tokens=self.max_new_tokens,
+                    do_sample=False,
+                    temperature=None,
+                    top_p=None,
+                    top_k=None,
+                    streamer=streamer,
+                    logits_processor=[_record(logprobs)],
+                    stopping_criteria=StoppingCriteriaList([lambda ids, scores, **_: cancelled.is_set()]),
+                    stop_strings=stop,
+                    tokenizer=self._tokenizer if stop else None,
+                )
+            except BaseException as error:
+                failure.append(error)
+                streamer.end()
+
+        worker = Thread(target=generate, daemon=True)
+        worker.start()
+        reported = 0
+        try:
+            for piece in streamer:
+                fresh, reported = logprobs[reported:], len(logprobs)
+                chunk = ChatGenerationChunk(
+                    message=AIMessageChunk(content=piece, response_metadata={"logprobs": fresh})
+                )
+                if run_manager:
+                    run_manager.on_llm_new_token(piece, chunk=chunk)
+                yield chunk
+        finally:
+            cancelled.set()
+            worker.join()
+        if failure:
+            raise GenerationError(f"The language model failed: {failure[0]}") from failure[0]
+
+
+def _record(logprobs: list[float]) -> Any:
+    """A logits processor that changes nothing and notes the log probability of the greedy choice."""
+
+    def note(ids: Any, scores: Any) -> Any:
+        logprobs.append(float(scores[0].float().log_softmax(dim=-1).max()))
+        return scores
+
+    return note
+
+
+def _quantisation_config(quantisation: Quantisation) -> Any:
+    if quantisation == "none":
+        return None
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    if quantisation == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16)

@@ -1,0 +1,62 @@
+"""SHA-256 of files and of folders."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+FINGERPRINT_DIGITS = 16
+"""64 bits: enough to tell models apart; not a defence against a forger, the full hashes are."""
+
+
+def file_sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def matches(file: Path, size: int, sha256: str) -> bool:
+    """Whether the file is there with this content."""
+    return file.is_file() and file.stat().st_size == size and file_sha256(file) == sha256
+
+
+def fingerprint(hashes: Iterable[tuple[str, str]]) -> str:
+    """Short SHA-256 over (path, SHA-256) pairs, in any order."""
+    lines = "".join(f"{sha256}  {path}\n" for path, sha256 in sorted(hashes))
+    return hashlib.sha256(lines.encode()).hexdigest()[:FINGERPRINT_DIGITS]
+
+
+def folder_fingerprint(folder: Path, cache_file: Path) -> str:
+    """Fingerprint of all files under a folder, hidden ones left out.
+
+    A file whose size and modification time (ns) stand in `cache_file` is not read again.
+    """
+    try:
+        known = json.loads(cache_file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        known = {}
+    current: dict[str, list[int | str]] = {}
+    for file in visible_files(folder):
+        stat = file.stat()
+        name, stamp = file.relative_to(folder).as_posix(), [stat.st_size, stat.st_mtime_ns]
+        seen = known.get(name)
+        current[name] = seen if seen and seen[:2] == stamp else [*stamp, file_sha256(file)]
+    if current != known:
+        write_json(cache_file, current)
+    return fingerprint((name, str(stamped[2])) for name, stamped in current.items())
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """Files at any depth of which no part of the relative path begins with a dot, sorted."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(file for file in files if not any(part.startswith(".") for part in file.relative_to(folder).parts))
+
+
+def write_json(file: Path, content: object) -> None:
+    """Write whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    os.replace(partial, file)

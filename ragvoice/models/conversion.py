@@ -1,0 +1,131 @@
+"""Conversions, made once and kept under `<root>/converted/<slug>/<format>`.
+
+The work is done in a child process: torch is imported there, and its memory goes back to the system at the end, so
+that a process which answers questions never holds either.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from ragvoice.errors import ModelError
+from ragvoice.models.checksums import file_sha256, visible_files, write_json
+from ragvoice.models.layout import Layout, layout_of
+from ragvoice.models.publishing import publish
+
+RECORD = "conversion.json"
+RECIPE = 1
+"""Raised when the converters' output changes: older conversions are then made again."""
+
+QUANTISATIONS = ("int8", "int8_float16", "int8_bfloat16", "int8_float32", "int16", "float16", "bfloat16", "float32")
+FORMATS = ("transformers", "openai-whisper", *(f"ctranslate2-{quantisation}" for quantisation in QUANTISATIONS))
+
+OFFLINE = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+}
+
+
+def convert_once(root: Path, slug: str, source: Path, fingerprint: str, target_format: str) -> Path:
+    """Folder of a conversion of `source`; made now if it is missing, or was made from other bytes.
+
+    Raises:
+        ModelError: the format is not known or does not fit the model, or the conversion failed.
+    """
+    if target_format not in FORMATS:
+        raise ModelError(f"{target_format!r} is not a format. There are: {', '.join(FORMATS)}.")
+    if _is_already(layout_of(source), target_format):
+        return source
+    target = root / "converted" / slug / target_format
+    if is_current(target, fingerprint):
+        return target
+    locks = root / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with FileLock(locks / f"{slug}-{target_format}.lock"):
+        if not is_current(target, fingerprint):
+            _convert(root, slug, source, fingerprint, target_format, target)
+    return target
+
+
+def is_current(target: Path, fingerprint: str) -> bool:
+    """Whether the conversion is there, made from these bytes by this recipe."""
+    record = _record(target)
+    return record.get("fingerprint") == fingerprint and record.get("recipe") == RECIPE
+
+
+def recorded_hashes(target: Path) -> dict[str, str]:
+    """SHA-256 of each file of a conversion at the time it was made, by relative path."""
+    files = _record(target).get("files", {})
+    return {str(path): str(sha256) for path, sha256 in files.items()}
+
+
+def _record(target: Path) -> dict[str, Any]:
+    """What `conversion.json` says; empty when there is none."""
+    try:
+        record = json.loads((target / RECORD).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _is_already(layout: Layout, target_format: str) -> bool:
+    if layout is Layout.TRANSFORMERS:
+        return target_format == "transformers"
+    # One set of CTranslate2 files serves every quantisation: the runtime converts weights as it loads them.
+    return layout is Layout.CTRANSLATE2 and target_format.startswith("ctranslate2-")
+
+
+def _convert(root: Path, slug: str, source: Path, fingerprint: str, target_format: str, target: Path) -> None:
+    work = _work_folder(root, slug, target_format)
+    try:
+        made = work / "made"
+        made.mkdir()
+        ready = root / "converted" / slug / "transformers"
+        reuse = target_format.startswith("ctranslate2-") and is_current(ready, fingerprint)
+        _run_child(ready if reuse else source, made, target_format)
+        hashes = {file.relative_to(made).as_posix(): file_sha256(file) for file in visible_files(made)}
+        record = {"format": target_format, "fingerprint": fingerprint, "recipe": RECIPE, "files": hashes}
+        write_json(made / RECORD, record)
+        publish(made, target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _work_folder(root: Path, slug: str, target_format: str) -> Path:
+    """A fresh folder; what killed conversions of the same kind left behind goes away."""
+    partial = root / ".partial"
+    partial.mkdir(parents=True, exist_ok=True)
+    prefix = f"converting-{slug}-{target_format}-"
+    for left in partial.glob(f"{prefix}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=partial))
+
+
+def _run_child(source: Path, target: Path, target_format: str) -> None:
+    """Raises ModelError with the child's own words when it fails."""
+    command = [sys.executable, "-m", "ragvoice.models.convert", str(source), str(target), target_format]
+    child = subprocess.run(
+        command, env={**os.environ, **OFFLINE}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if child.returncode == 0:
+        return
+    if child.returncode == -signal.SIGKILL:
+        reason = "the system stopped it, most likely for lack of memory; close other programs and try again."
+    elif re.search(r"No space left|os error 28", child.stderr):
+        reason = f"the disk of {target} became full. Free some space and try again."
+    else:
+        reason = child.stderr.strip().splitlines()[-1] if child.stderr.strip() else f"exit code {child.returncode}"
+    raise ModelError(f"conversion of {source} to {target_format} failed: {reason}")

@@ -1,0 +1,113 @@
+"""Settings: built-in defaults < ragvoice.toml or RAGVOICE_HOME/config.toml < environment (RAGVOICE_...) < flags.
+
+Read once, at an entry point. Only entry points and `build` may import this module.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from platformdirs import user_data_path
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from ragvoice.errors import UsageError
+
+WORKING_FOLDER_FILE = "ragvoice.toml"
+HOME_FILE = "config.toml"
+
+
+def home() -> Path:
+    """RAGVOICE_HOME, else the platform's folder for application data: models and indexes live below it."""
+    named = os.environ.get("RAGVOICE_HOME")
+    return Path(named).expanduser() if named else user_data_path("ragvoice", appauthor=False)
+
+
+class Settings(BaseSettings):
+    """A model setting takes a catalogue name, a hub id (`org/name`) or a local folder."""
+
+    model_config = SettingsConfigDict(env_prefix="RAGVOICE_", frozen=True, extra="ignore")
+
+    index: Path | None = None
+    """Folder of the index; None is RAGVOICE_HOME/index."""
+    groups: tuple[str, ...] = ()
+    """Who asks, besides `everyone`."""
+
+    embedder: str = "all-minilm-l6-v2"
+    embedder_runtime: Literal["ctranslate2", "sentence-transformers"] = "ctranslate2"
+    chunk_tokens: int = Field(220, ge=32, le=8192)
+    """Longest chunk in tokens of the embedder, without the headings that are embedded with it."""
+    overlap_tokens: int = Field(0, ge=0)
+    dense_weight: float = Field(0.7, ge=0, le=1)
+    """Share of the embedding similarity in the fused score; the rest is BM25. docs/experiments.md has the sweep."""
+    prompt_passages: int = Field(3, ge=1, le=20)
+    """Passages that the model reads."""
+    prompt_tokens: int = Field(900, ge=100)
+    """Upper limit for the passages in tokens of the LLM."""
+    min_confidence: float = Field(0.5, ge=0, le=1)
+    """Below this estimated P(right) the answer is an abstention."""
+
+    llm: str = "qwen2.5-coder-0.5b-instruct"
+    """With the runtime `openai`: the model name that the server knows."""
+    llm_runtime: Literal["ctranslate2", "transformers", "openai"] = "ctranslate2"
+    llm_url: str | None = None
+    """Base URL of an OpenAI-compatible server, `http://host:port/v1`; its key is read from OPENAI_API_KEY."""
+    llm_quantisation: Literal["none", "int8", "4bit"] = "none"
+    """For the runtime `transformers`, through bitsandbytes; CTranslate2 is int8 always."""
+    adapter: str | None = None
+    """Folder or hub id of a PEFT adapter, for the runtime `transformers`."""
+    max_new_tokens: int = Field(64, ge=1)
+
+    stt: str = "whisper-base"
+    stt_runtime: Literal["faster-whisper", "openai-whisper", "transformers"] = "faster-whisper"
+    language: str = "en"
+    """ISO 639-1 code of the speech, or `auto` to detect it."""
+    tts: str = "piper-en-us-joe-medium"
+    speed: float = Field(1.0, gt=0.3, lt=3)
+    """Speaking rate; 1 is the voice's own."""
+
+    threads: int = Field(default_factory=lambda: max(1, len(os.sched_getaffinity(0))), ge=1)
+    """CPU threads of each model; they run one after another."""
+
+    @property
+    def index_path(self) -> Path:
+        return (self.index or home() / "index").expanduser()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        working = Path(WORKING_FOLDER_FILE)
+        file = working if working.is_file() else home() / HOME_FILE
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+
+
+def read_settings(**flags: Any) -> Settings:
+    """Settings of this process; a flag that is None was not given.
+
+    :raises UsageError: naming the field and what it takes.
+    """
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise UsageError(
+            f"The setting {name!r} cannot be {first.get('input')!r}: {first['msg']}. It may come from a flag, "
+            f"from RAGVOICE_{name.upper()}, from {WORKING_FOLDER_FILE} or from {HOME_FILE} in RAGVOICE_HOME."
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{WORKING_FOLDER_FILE} or {HOME_FILE} is not valid TOML: {error}") from error

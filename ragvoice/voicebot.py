@@ -1,0 +1,208 @@
+"""One turn: speech or text in, a grounded answer out, spoken sentence by sentence."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from ragvoice.datatypes import (
+    Answer,
+    AudioChunk,
+    Citation,
+    Message,
+    ModelNames,
+    Passage,
+    Style,
+    Timings,
+    Transcription,
+)
+from ragvoice.errors import SpeechError, UsageError
+from ragvoice.generation.answering import Answering, Verdict
+from ragvoice.generation.followup import standalone_question
+from ragvoice.speech.protocols import SpeechToText, TextToSpeech
+
+NO_SPEECH = "I did not hear a question."
+MAX_QUESTION_WORDS = 300
+"""A longer text is a document, not a question; a minute of fast speech is about 200 words."""
+
+
+class Searcher(Protocol):
+    """What the turn needs of a retriever; `HybridRetriever` has it."""
+
+    def search(self, query: str, k: int | None = None, groups: Iterable[str] | None = None) -> list[Passage]: ...
+
+
+@dataclass(frozen=True)
+class Heard:
+    transcription: Transcription
+
+
+@dataclass(frozen=True)
+class Found:
+    standalone_question: str
+    passages: tuple[Passage, ...]
+
+
+@dataclass(frozen=True)
+class Said:
+    """One sentence of the answer; `audio` is None when nothing is spoken aloud."""
+
+    text: str
+    citation: Citation | None
+    audio: AudioChunk | None
+
+
+Event = Heard | Found | Said | Answer
+
+
+class VoiceBot:
+    """Holds no conversation: the caller passes the history, so one bot serves many people."""
+
+    def __init__(
+        self,
+        retriever: Searcher,
+        answering: Answering,
+        *,
+        stt: SpeechToText | None = None,
+        tts: TextToSpeech | None = None,
+        names: ModelNames | None = None,
+        index_generation: str = "",
+        passages: int = 8,
+    ):
+        """:param passages: Retrieved for each question and reported; the model reads the best of them."""
+        self._retriever = retriever
+        self._answering = answering
+        self._stt = stt
+        self._tts = tts
+        self._names = names or ModelNames()
+        self._index_generation = index_generation
+        self._passages = passages
+
+    def turn(
+        self,
+        question: str | AudioChunk,
+        history: Sequence[Message] = (),
+        groups: Iterable[str] = (),
+        style: Style = "spoken",
+        *,
+        speak: bool = False,
+    ) -> Iterator[Event]:
+        """Events in the order in which they happen; the last one is the `Answer`.
+
+        :raises UsageError: for an empty or endless question. :raises SpeechError, GenerationError: from the models.
+        """
+        clock = _Clock()
+        names = replace(
+            self._names,
+            stt=self._names.stt if isinstance(question, AudioChunk) else None,
+            tts=self._names.tts if speak else None,
+        )
+        blank = Answer(
+            uuid.uuid4().hex, "", "", "no_speech", NO_SPEECH, 0.0, index_generation=self._index_generation, models=names
+        )
+        if isinstance(question, AudioChunk):
+            transcription = self._transcribe(question)
+            clock.mark("transcribe")
+            yield Heard(transcription)
+            blank = replace(blank, question=transcription.text, transcription=transcription)
+            if not transcription.text.strip():
+                yield from self._speak_line(NO_SPEECH, speak, clock)
+                yield replace(blank, timings=clock.timings(None))
+                return
+            question = transcription.text
+        _check_question(question)
+        started = time.perf_counter()
+        standalone = standalone_question(question, history)
+        passages = tuple(self._retriever.search(standalone, self._passages, groups))
+        clock.mark("retrieve", since=started)
+        yield Found(standalone, passages)
+        stream = self._answering.stream(question, passages, history, style)
+        for statement in stream:
+            audio = self._synthesise(statement.text, speak)
+            if audio is not None:
+                clock.first_audio()
+            yield Said(statement.text, statement.citation, audio)
+        verdict: Verdict = stream.verdict
+        if verdict.outcome != "answered":
+            yield from self._speak_line(verdict.answer, speak, clock)
+        yield replace(
+            blank,
+            question=question,
+            standalone_question=standalone,
+            outcome=verdict.outcome,
+            answer=verdict.answer,
+            confidence=round(verdict.confidence, 4),
+            citations=verdict.citations,
+            passages=passages,
+            timings=clock.timings(stream.first_token_at),
+        )
+
+    def ask(
+        self,
+        question: str | AudioChunk,
+        history: Sequence[Message] = (),
+        groups: Iterable[str] = (),
+        style: Style = "spoken",
+    ) -> Answer:
+        """The finished answer of a turn, when nobody listens to the events."""
+        *_, answer = self.turn(question, history, groups, style)
+        assert isinstance(answer, Answer)
+        return answer
+
+    def _transcribe(self, audio: AudioChunk) -> Transcription:
+        if self._stt is None:
+            raise SpeechError("A spoken question needs a recogniser, and none is configured.")
+        return self._stt.transcribe(audio)
+
+    def _synthesise(self, text: str, speak: bool) -> AudioChunk | None:
+        if not speak:
+            return None
+        if self._tts is None:
+            raise SpeechError("A spoken answer needs a voice, and none is configured.")
+        return self._tts.synthesise(text)
+
+    def _speak_line(self, text: str, speak: bool, clock: _Clock) -> Iterator[Said]:
+        audio = self._synthesise(text, speak)
+        if audio is not None:
+            clock.first_audio()
+        yield Said(text, None, audio)
+
+
+class _Clock:
+    """Timings of one turn, in seconds."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._stages: dict[str, float] = {}
+
+    def mark(self, stage: str, since: float | None = None) -> None:
+        self._stages[stage] = time.perf_counter() - (self._started if since is None else since)
+
+    def first_audio(self) -> None:
+        self._stages.setdefault("first_audio", time.perf_counter() - self._started)
+
+    def timings(self, first_token_at: float | None) -> Timings:
+        return Timings(
+            transcribe=_rounded(self._stages.get("transcribe")),
+            retrieve=_rounded(self._stages.get("retrieve")),
+            first_token=_rounded(first_token_at - self._started if first_token_at else None),
+            first_audio=_rounded(self._stages.get("first_audio")),
+            total=_rounded(time.perf_counter() - self._started),
+        )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 4)
+
+
+def _check_question(question: str) -> None:
+    words = len(question.split())
+    if words == 0:
+        raise UsageError(
+            'The question is empty. Ask something, for example: ragvoice ask "How many holidays do I get?"'
+        )
+    if words > MAX_QUESTION_WORDS or len(question) > 20 * MAX_QUESTION_WORDS:
+        raise UsageError(f"The question has {words} words; ask it in at most {MAX_QUESTION_WORDS}.")
