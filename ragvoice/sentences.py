@@ -1,7 +1,7 @@
 """Where sentences end, in finished text and in text that a model is still writing.
 
-Rules rather than a model: an answer's first sentence must reach the voice within a token of its full stop. What decides is
-always the text up to the first character after the full stop, so a stream and the whole text are cut alike.
+Rules rather than a model: an answer's first sentence must reach the voice within a token of its full stop. What
+decides is always the text up to the first character after the full stop, so a stream and the whole text are cut alike.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _END = re.compile(
     r"""(?P<mark>[.!?…]+)[*_]{0,3}["'”’»)\]]*[*_]{0,3}(?=\s)   # needs a space after it: not 1,250.50, not v2.3
       | [。！？]+["'”’」』)]*                                     # needs none
       | (?=\s*\n[ \t]*\n)                                       # a paragraph ends
-      | (?=[ \t]*\n[ \t]*(?:[-*+•]|\d{1,3}[.)]|\#{1,6}|\|)(?:[ \t]|(?<=\|)))  # a list item, heading or table row follows
+      | (?=[ \t]*\n[ \t]*(?:[-*+•]|\d{1,3}[.)]|\#{1,6}|\|)(?:[ \t]|(?<=\|)))  # a list item, heading or row follows
     """,
     re.VERBOSE,
 )
@@ -43,8 +43,8 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
 class SentenceStream:
     """Collects a model's pieces and gives each sentence as soon as it is finished.
 
-    :param first_clause_words: where the first sentence grows to so many words, its first clauses are given already, so that
-        the voice can start; None waits for the full stop.
+    :param first_clause_words: where the first sentence grows to so many words, its first clauses are given already, so
+        that the voice can start; None waits for the full stop.
     """
 
     MIN_CLAUSE_WORDS = 4

@@ -1,7 +1,7 @@
 """Whisper in the formats of its three runtimes, from one file: CTranslate2's `model.bin`.
 
-So a machine that can fetch one model can compare faster-whisper, openai-whisper and transformers on the same weights. The
-catalogue's file holds float16 values as OpenAI published them, so nothing is lost.
+So a machine that can fetch one model can compare faster-whisper, openai-whisper and transformers on the same weights.
+The catalogue's file holds float16 values as OpenAI published them, so nothing is lost.
 
 Binary layout of `model.bin`, version 6, little endian (source: CTranslate2, python/ctranslate2/specs/model_spec.py,
 `_serialize`); a string is a uint16 length, the bytes and a closing 0:
@@ -240,7 +240,7 @@ def _renamed(weights: Weights) -> dict[tuple[str, str], NDArray[Any]]:
 
 
 def _unfused(weights: Weights, prefix: str) -> dict[str, dict[str, NDArray[Any]]]:
-    """q, k, v and out of one attention. Self-attention: linear_0 = qkv; cross-attention: linear_0 = q, linear_1 = kv."""
+    """q, k, v and out of one attention: linear_0 = qkv in self-attention; q, and linear_1 = kv, in cross-attention."""
     layout = ("qkv", "out") if prefix.endswith("self_attention") else ("q", "kv", "out")
     found: dict[str, dict[str, NDArray[Any]]] = {}
     for index, letters in enumerate(layout):

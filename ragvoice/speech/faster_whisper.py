@@ -1,0 +1,120 @@
+"""Speech to text with faster-whisper (CTranslate2): the default recogniser.
+
+Whisper's encoder is trained on 30 s and costs the same for a question of three. Cut to a window well longer than the
+speech it hears the same words in less than half the time; a tight window costs words (benchmarks/speech.py has the
+figures).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragvoice.datatypes import AudioChunk, Segment, Transcription
+from ragvoice.errors import ModelError, SpeechError
+from ragvoice.speech.stretches import Heard, transcribe_stretches
+
+MIN_WINDOW_S = 15.0
+WINDOW_MARGIN_S = 5.0
+"""The encoder sees max(MIN_WINDOW_S, speech + WINDOW_MARGIN_S), and never more than Whisper's 30 s."""
+
+
+class FasterWhisperSpeechToText:
+    """Whisper in CTranslate2's format.
+
+    :param model_path: folder with model.bin, config.json, tokenizer.json and vocabulary.txt.
+    :param language: ISO 639-1 code; None detects it for each recording.
+    :param beam_size: 1 is greedy.
+    :param cpu_threads: of one recognition; 0 leaves it to CTranslate2.
+    :param compute_type: CTranslate2's name: int8, float32; float16 on a GPU.
+    :param initial_prompt: names and terms of the company in a sentence, which Whisper then spells so.
+    :param windowed: False lets the encoder see 30 s always.
+    :raises ModelError: the folder is missing or holds no such model.
+    """
+
+    def __init__(
+        self,
+        model_path: Path,
+        *,
+        language: str | None = "en",
+        beam_size: int = 1,
+        cpu_threads: int = 0,
+        compute_type: str = "int8",
+        device: str = "auto",
+        initial_prompt: str | None = None,
+        windowed: bool = True,
+    ) -> None:
+        self.language = language
+        self.beam_size = beam_size
+        self.initial_prompt = initial_prompt
+        self._model = _load(model_path, windowed, device=device, cpu_threads=cpu_threads, compute_type=compute_type)
+        if language is not None and language not in self._model.supported_languages:
+            raise ModelError(
+                f"this Whisper does not know the language {language!r}; give a code such as 'en', or None."
+            )
+
+    def transcribe(self, audio: AudioChunk) -> Transcription:
+        """See `SpeechToText`.
+
+        :raises SpeechError: CTranslate2 failed, for want of memory for instance.
+        """
+        return transcribe_stretches(audio, self._hear, language=self.language)
+
+    def _hear(self, samples_t: NDArray[np.float32], language: str | None) -> Heard:
+        try:
+            found, info = self._model.transcribe(
+                samples_t,
+                language=language,
+                beam_size=self.beam_size,
+                temperature=0.0,
+                condition_on_previous_text=False,
+                no_speech_threshold=None,  # `Gate` decides, for all adapters alike
+                initial_prompt=self.initial_prompt,
+            )
+            segments = list(found)
+        except (RuntimeError, ValueError) as error:
+            raise SpeechError(f"faster-whisper failed on {len(samples_t) / 16_000:.1f} s of speech: {error}") from error
+        tokens = [len(segment.tokens) for segment in segments]
+        weights = np.asarray(tokens, np.float64) / max(1, sum(tokens))
+        return Heard(
+            segments=tuple(Segment(float(s.start), float(s.end), s.text.strip()) for s in segments),
+            language=info.language,
+            mean_logprob=float(weights @ np.asarray([s.avg_logprob for s in segments], np.float64))
+            if segments
+            else 0.0,
+            no_speech_prob=max((float(s.no_speech_prob) for s in segments), default=1.0),
+        )
+
+
+def _load(model_path: Path, windowed: bool, **options: Any) -> Any:
+    import faster_whisper
+
+    if not (model_path / "model.bin").is_file():
+        raise ModelError(f"{model_path.name} holds no CTranslate2 Whisper (model.bin); run `ragvoice models pull`.")
+
+    class WindowedWhisperModel(faster_whisper.WhisperModel):  # type: ignore[misc]
+        """Encodes no more padding than it pays to, and the same sound once."""
+
+        _last: tuple[NDArray[np.float32], Any] | None = None
+
+        def encode(self, features: NDArray[np.float32]) -> Any:
+            heard = np.flatnonzero(features.any(axis=0))  # padding is exactly 0, a log-mel frame never
+            frames = int(heard[-1]) + 1 if len(heard) else 0
+            sound = features[:, :frames]
+            # Language detection and decoding ask for the same sound one after the other; the first has a frame more.
+            last = self._last
+            if last is not None and 0 <= last[0].shape[1] - frames <= 1 and np.array_equal(last[0][:, :frames], sound):
+                return last[1]
+            wanted_s = max(MIN_WINDOW_S, frames / self.frames_per_second + WINDOW_MARGIN_S)
+            window = features[:, : int(wanted_s * self.frames_per_second)] if windowed else features
+            encoded = super().encode(window)
+            self._last = (sound.copy(), encoded)
+            return encoded
+
+    try:
+        return WindowedWhisperModel(str(model_path), **options)
+    except (RuntimeError, ValueError, OSError) as error:
+        raise ModelError(f"{model_path.name} cannot be loaded as a CTranslate2 Whisper: {error}") from error

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ragvoice.datatypes import AudioChunk
+from ragvoice.errors import ModelError
+from ragvoice.speech.audio import resample
+from ragvoice.speech.faster_whisper import FasterWhisperSpeechToText
+
+
+def test_hears_the_words_of_a_question(recogniser: FasterWhisperSpeechToText, question: AudioChunk) -> None:
+    found = recogniser.transcribe(question)
+
+    assert found.text.lower().rstrip("?. ") == "how many days of annual leave do i get"
+    assert found.language == "en"
+    assert found.duration_s == pytest.approx(question.duration_s, abs=0.01)
+    assert 0.4 < (found.confidence or 0) <= 1
+    assert 0 <= found.segments[0].start_s < found.segments[-1].end_s <= found.duration_s
+
+
+def test_detects_the_language_when_none_is_given(whisper_folder: Path, question: AudioChunk) -> None:
+    found = FasterWhisperSpeechToText(whisper_folder, language=None, cpu_threads=2).transcribe(question)
+
+    assert found.language == "en"
+    assert "annual leave" in found.text.lower()
+
+
+def test_detection_and_decoding_share_one_encoding_of_a_short_window(
+    whisper_folder: Path, question: AudioChunk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import faster_whisper
+
+    frames: list[int] = []
+    encode = faster_whisper.WhisperModel.encode
+
+    def counted(self: object, features: np.ndarray) -> object:
+        frames.append(features.shape[-1])
+        return encode(self, features)
+
+    monkeypatch.setattr(faster_whisper.WhisperModel, "encode", counted)
+    FasterWhisperSpeechToText(whisper_folder, language=None, cpu_threads=2).transcribe(question)
+    assert frames == [1_500]
+
+    frames.clear()
+    FasterWhisperSpeechToText(whisper_folder, windowed=False, cpu_threads=2).transcribe(question)
+    assert frames == [3_000]
+
+
+@pytest.mark.parametrize("kind", ["silence", "noise", "tone"])
+def test_invents_nothing(kind: str, recogniser: FasterWhisperSpeechToText, tone: AudioChunk) -> None:
+    noise_t = np.random.default_rng(0).normal(0, 0.1, 48_000).astype(np.float32)
+    samples_t = {"silence": np.zeros(48_000, np.float32), "noise": noise_t, "tone": tone.samples_t}[kind]
+
+    assert recogniser.transcribe(AudioChunk(samples_t, 16_000)).text == ""
+
+
+def test_times_are_those_of_the_recording(recogniser: FasterWhisperSpeechToText, question: AudioChunk) -> None:
+    speech_t = resample(question, 16_000).samples_t
+    pause_t = np.zeros(40 * 16_000, np.float32)
+
+    found = recogniser.transcribe(AudioChunk(np.concatenate([speech_t, pause_t, speech_t]), 16_000))
+
+    assert found.text.lower().count("annual leave") == 2
+    assert found.segments[-1].start_s == pytest.approx(40 + len(speech_t) / 16_000, abs=1.0)
+
+
+def test_a_missing_or_damaged_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"model\.bin"):
+        FasterWhisperSpeechToText(tmp_path)
+    (tmp_path / "model.bin").write_bytes(b"no model")
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        FasterWhisperSpeechToText(tmp_path)
+
+
+def test_an_unknown_language_is_refused(whisper_folder: Path) -> None:
+    with pytest.raises(ModelError, match="english"):
+        FasterWhisperSpeechToText(whisper_folder, language="english")
+
+
+@pytest.mark.slow
+def test_a_long_recording_takes_little_memory(recogniser: FasterWhisperSpeechToText, question: AudioChunk) -> None:
+    """20 minutes with a question every minute: what is held over the recording itself stays below 600 MB."""
+    import psutil
+
+    speech_t = resample(question, 16_000).samples_t
+    minute_t = np.pad(speech_t, (0, 60 * 16_000 - len(speech_t)))
+    audio = AudioChunk(np.tile(minute_t, 20), 16_000)
+    before = psutil.Process().memory_info().rss
+    start = time.monotonic()
+
+    found = recogniser.transcribe(audio)
+
+    assert found.text.lower().count("annual leave") == 20
+    assert psutil.Process().memory_info().rss - before < 600e6
+    assert time.monotonic() - start < audio.duration_s
