@@ -34,9 +34,21 @@ check: $(VENV)/.complete
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The visible question sets stand outside the repository; without them only the sample company is measured.
+EVAL_DATA := $(or $(RAGVOICE_EVAL_DATA),../shared/data)
+EVAL_LIMIT ?= 60
+
 eval: $(VENV)/.complete system
+	@mkdir -p $(OUT)
 	$(BIN)/ragvoice models pull
-	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/answers.py
+	@for set in data $(EVAL_DATA)/squad2 $(EVAL_DATA)/clapnq $(EVAL_DATA)/mtrag $(EVAL_DATA)/agency_faq; do \
+	  if [ -d $$set ]; then \
+	    for style in short spoken; do \
+	      $(BIN)/ragvoice evaluate $$set --limit $(EVAL_LIMIT) --style $$style \
+	        --json $(OUT)/evaluation-$$(basename $$set)-$$style.json || exit 1; \
+	    done; \
+	  else echo "$$(basename $$set): not here, left out; set RAGVOICE_EVAL_DATA" >&2; fi; \
+	done
 
 bench: $(VENV)/.complete system
 	$(BIN)/ragvoice models pull

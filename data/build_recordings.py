@@ -4,8 +4,8 @@ Run it from the top of the repository:
 
     python data/build_recordings.py
 
-It needs the programs "flite" and "espeak-ng" (Debian packages of the same names), and the
-Python packages soundfile and soxr. It reads data/questions.jsonl and writes 16 kHz mono
+It needs the program "flite" (Debian package of the same name) and the Python packages
+soundfile and soxr. It reads data/questions.jsonl and writes 16 kHz mono
 16-bit FLAC files and manifest.jsonl to data/recordings. The voices are synthetic.
 """
 
@@ -27,23 +27,25 @@ RECORDINGS = DATA / "recordings"
 RATE = 16_000
 PAUSE_S = 0.25  # silence before and after the question
 PEAK = 0.6
-ESPEAK_SPEED = "150"
 
 
 class Voice(NamedTuple):
-    """A voice of one speech synthesiser."""
+    """A voice of the synthesiser, and how it is bent."""
 
-    engine: str
     name: str
+    flite: str
+    pitch_hz: int | None = None
+    stretch: float = 1.0
 
 
 VOICES = (
-    Voice("flite", "slt"),
-    Voice("flite", "awb"),
-    Voice("flite", "rms"),
-    Voice("espeak-ng", "en-gb"),
-    Voice("espeak-ng", "en-us+f3"),
+    Voice("slt", "slt"),
+    Voice("awb", "awb"),
+    Voice("rms", "rms"),
+    Voice("kal", "kal16"),
+    Voice("rms-slow-high", "rms", pitch_hz=125, stretch=1.15),
 )
+"""A woman and three men; the last is one of them slower and higher."""
 
 # The voices take turns in this order.
 QUESTION_IDS = (
@@ -57,10 +59,10 @@ QUESTION_IDS = (
 
 def speak(voice: Voice, text: str, target: Path) -> None:
     """Let the synthesiser write a WAV file."""
-    if voice.engine == "flite":
-        command = ["flite", "-voice", voice.name, "-t", text, "-o", str(target)]
-    else:
-        command = ["espeak-ng", "-v", voice.name, "-s", ESPEAK_SPEED, "-w", str(target), text]
+    command = ["flite", "-voice", voice.flite, "--setf", f"duration_stretch={voice.stretch}"]
+    if voice.pitch_hz is not None:
+        command += ["--setf", f"int_f0_target_mean={voice.pitch_hz}"]
+    command += ["-t", text, "-o", str(target)]
     subprocess.run(command, check=True, capture_output=True)
 
 
@@ -88,14 +90,14 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             speak(voice, text, Path(folder) / "speech.wav")
             samples = load_mono(Path(folder) / "speech.wav")
-        name = f"{question_id}-{voice.name.replace('+', '-')}.flac"
+        name = f"{question_id}-{voice.name}.flac"
         soundfile.write(RECORDINGS / name, samples, RATE, format="FLAC", subtype="PCM_16")
         entry = {
             "file": name,
             "question_id": question_id,
             "transcript": text,
             "voice": voice.name,
-            "engine": voice.engine,
+            "engine": "flite",
             "synthetic": True,
             "duration_s": round(len(samples) / RATE, 2),
         }

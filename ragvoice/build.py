@@ -48,8 +48,9 @@ def build_embeddings(settings: Settings) -> Embeddings:
 def embedder_identity(settings: Settings) -> EmbedderIdentity:
     from ragvoice.retrieval.generations import EmbedderIdentity
 
+    precision = "int8" if settings.embedder_runtime == "ctranslate2" else "float32"
     return EmbedderIdentity(
-        f"{settings.embedder}/{settings.embedder_runtime}",
+        f"{settings.embedder} ({settings.embedder_runtime}, {precision})",
         build_store().fingerprint(settings.embedder),
         settings.chunk_tokens,
         settings.overlap_tokens,
@@ -157,6 +158,7 @@ def build_voicebot(
         build_chat_model(settings),
         ConfidenceModel.load(),
         prompt_passages=settings.prompt_passages,
+        relative_score=settings.relative_score,
         prompt_tokens=settings.prompt_tokens,
         min_confidence=settings.min_confidence,
     )

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -38,18 +39,21 @@ class Settings(BaseSettings):
 
     index: Path | None = None
     """Folder of the index; None is RAGVOICE_HOME/index."""
-    groups: tuple[str, ...] = ()
-    """Who asks, besides `everyone`."""
+    groups: Annotated[tuple[str, ...], NoDecode] = ()
+    """Who asks, besides `everyone`; RAGVOICE_GROUPS=A,B in the environment."""
 
     embedder: str = "all-minilm-l6-v2"
     embedder_runtime: Literal["ctranslate2", "sentence-transformers"] = "ctranslate2"
     chunk_tokens: int = Field(220, ge=32, le=8192)
     """Longest chunk in tokens of the embedder, without the headings that are embedded with it."""
     overlap_tokens: int = Field(0, ge=0)
+    """Shared by neighbouring chunks, at most half of `chunk_tokens`."""
     dense_weight: float = Field(0.7, ge=0, le=1)
     """Share of the embedding similarity in the fused score; the rest is BM25. docs/experiments.md has the sweep."""
     prompt_passages: int = Field(3, ge=1, le=20)
-    """Passages that the model reads."""
+    """Passages that the model reads, at most."""
+    relative_score: float = Field(0.85, ge=0, le=1)
+    """It reads those whose score is at least this share of the best one's."""
     prompt_tokens: int = Field(900, ge=100)
     """Upper limit for the passages in tokens of the LLM."""
     min_confidence: float = Field(0.5, ge=0, le=1)
@@ -76,6 +80,17 @@ class Settings(BaseSettings):
 
     threads: int = Field(default_factory=lambda: max(1, len(os.sched_getaffinity(0))), ge=1)
     """CPU threads of each model; they run one after another."""
+
+    @field_validator("groups", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: object) -> object:
+        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _overlap_fits(self) -> Settings:
+        if self.overlap_tokens > self.chunk_tokens // 2:
+            raise ValueError(f"overlap_tokens is at most half of chunk_tokens ({self.chunk_tokens})")
+        return self
 
     @property
     def index_path(self) -> Path:
@@ -105,9 +120,11 @@ def read_settings(**flags: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
+        if not name:
+            raise UsageError(f"The settings do not go together: {first['msg']}.") from error
         raise UsageError(
             f"The setting {name!r} cannot be {first.get('input')!r}: {first['msg']}. It may come from a flag, "
             f"from RAGVOICE_{name.upper()}, from {WORKING_FOLDER_FILE} or from {HOME_FILE} in RAGVOICE_HOME."
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{WORKING_FOLDER_FILE} or {HOME_FILE} is not valid TOML: {error}") from error

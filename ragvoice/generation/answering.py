@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from ragvoice.sentences import SentenceStream
 
 ABSTENTION = "That is not in the documents."
 """What is said when nothing that was found answers the question."""
+
+_MARKS = re.compile(r"[ \t]*\[\d+(?:,\s*\d+)*\]|\*\*|`|^\s*(?:#{1,6}|[-*+])[ \t]+", re.MULTILINE)
 
 _MAX_SENTENCES = 2
 """A listener remembers about two; the rest is in the citations."""
@@ -66,17 +69,21 @@ class Answering:
         confidence: ConfidenceModel,
         *,
         prompt_passages: int = 3,
+        relative_score: float = 0.85,
         prompt_tokens: int = 900,
         min_confidence: float = 0.5,
     ):
         """
         :param prompt_passages: How many of the passages the model reads, at most.
+        :param relative_score: It reads those whose score is at least this share of the best one's. A clear winner is
+            read alone: a small model answers better from one passage than from three, and sooner.
         :param prompt_tokens: What they may take together, in tokens of the model.
         :param min_confidence: Below this P(right) the outcome is `abstained`.
         """
         self._chat = chat
         self._confidence = confidence
         self._prompt_passages = prompt_passages
+        self._relative_score = relative_score
         self._prompt_tokens = prompt_tokens
         self._min_confidence = min_confidence
 
@@ -91,17 +98,21 @@ class Answering:
     def _run(
         self, stream: AnswerStream, question: str, passages: Sequence[Passage], history: Sequence[Message], style: Style
     ) -> Iterator[Statement | Verdict]:
-        read = fit_passages(passages[: self._prompt_passages], self._chat.get_num_tokens, self._prompt_tokens)
+        near = [p for p in passages[: self._prompt_passages] if p.score >= self._relative_score * passages[0].score]
+        read = fit_passages(near, self._chat.get_num_tokens, self._prompt_tokens)
         if not read:
             yield Verdict("abstained", ABSTENTION, 0.0)
             return
         asked = " ".join([question, *(line.text for line in history[-2:])])
         said: list[Statement] = []
         confidence = 0.0
-        for sentence, logprobs in self._sentences(stream, question, read, history, style):
+        for written, logprobs in self._sentences(stream, question, read, history, style):
+            sentence = _without_marks(written)
+            if not sentence:
+                continue
             found = support(sentence, asked, read)
-            if is_refusal(sentence):
-                break
+            if is_refusal(sentence) or sentence.endswith("?"):
+                break  # a small model that knows no answer sometimes repeats the question
             if not said:
                 confidence = self._confidence.probability(gather(question, read, found, logprobs, style))
                 if confidence < self._min_confidence or not _may_be_said(found):
@@ -136,6 +147,11 @@ class Answering:
                 logprobs = []
         rest = [fact.strip()] if style == "short" else sentences.flush()
         yield from ((sentence, logprobs) for sentence in rest if sentence)
+
+
+def _without_marks(text: str) -> str:
+    """What would be said: models copy the passages' `[1]` and write Markdown although nobody asked them to."""
+    return _MARKS.sub("", text).strip()
 
 
 def _may_be_said(found: Support) -> bool:

@@ -33,8 +33,10 @@ _REFUSALS = re.compile(
     re.IGNORECASE,
 )
 
-_HISTORY_TURNS = 2
+_HISTORY_LINES = 2
 """Earlier lines shown to the model; more would cost time to first token and pull a small model off the question."""
+_HISTORY_WORDS = 60
+"""Of each line; the rest of a long answer is cut so that the prompt stays within the model's context."""
 
 
 def build_prompt(
@@ -44,9 +46,11 @@ def build_prompt(
     quoted = "\n\n".join(
         f"[{number}] {_heading(passage)}\n{passage.text}" for number, passage in enumerate(passages, start=1)
     )
-    recent = history[-_HISTORY_TURNS:]
-    said = "\n".join(f"{'Employee' if line.speaker == 'user' else 'You'}: {line.text}" for line in recent)
-    parts = [f"Passages:\n\n{quoted}", f"Conversation so far:\n{said}" if said else "", f"Question: {question}"]
+    said = "\n".join(
+        f"Earlier {'question' if line.speaker == 'user' else 'answer'}: {' '.join(line.text.split()[:_HISTORY_WORDS])}"
+        for line in history[-_HISTORY_LINES:]
+    )
+    parts = [f"Passages:\n\n{quoted}", said, f"Question: {question}"]
     return [SystemMessage(_INSTRUCTIONS[style]), HumanMessage("\n\n".join(part for part in parts if part))]
 
 
