@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := ragvoice ingest finetune tests benchmarks data
 OUT := out
-RECORDING ?= data/recordings/tf-042.flac
+RECORDING ?= data/recordings/tf-011-kal.flac
 
 export HF_HUB_DISABLE_TELEMETRY := 1
 export LANGSMITH_TRACING := false

@@ -49,10 +49,10 @@ VOICES = (
 
 # The voices take turns in this order.
 QUESTION_IDS = (
-    *("tf-003", "tf-006", "tf-007", "tf-010", "tf-019", "tf-029", "tf-036", "tf-037", "tf-043"),  # PDF
-    *("tf-049", "tf-055", "tf-059", "tf-061", "tf-062", "tf-068"),  # DOCX
-    *("tf-074", "tf-081", "tf-085", "tf-086", "tf-094", "tf-103", "tf-106"),  # Markdown
-    *("tf-108", "tf-113", "tf-115"),  # HTML
+    *("tf-003", "tf-006", "tf-007", "tf-011", "tf-015", "tf-018", "tf-020", "tf-022", "tf-027", "tf-029"),  # PDF
+    *("tf-033", "tf-036", "tf-037", "tf-049", "tf-054", "tf-056", "tf-059", "tf-061", "tf-062", "tf-068"),  # PDF, DOCX
+    *("tf-074", "tf-078", "tf-080", "tf-083", "tf-085", "tf-086", "tf-090", "tf-091", "tf-092", "tf-093"),  # Markdown
+    *("tf-094", "tf-106", "tf-107", "tf-108", "tf-111", "tf-113", "tf-114", "tf-115"),  # Markdown, HTML
     *("tf-191", "tf-193", "tf-204"),  # no answer in the documents
 )
 

@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     """It reads those whose score is at least this share of the best one's."""
     prompt_tokens: int = Field(900, ge=100)
     """Upper limit for the passages in tokens of the LLM."""
-    min_confidence: float = Field(0.5, ge=0, le=1)
+    min_confidence: float = Field(0.2, ge=0, le=1)
     """Below this estimated P(right) the answer is an abstention."""
 
     llm: str = "qwen2.5-coder-0.5b-instruct"

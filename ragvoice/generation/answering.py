@@ -43,8 +43,8 @@ class Verdict:
 class AnswerStream:
     """Iterate to get statements as soon as each is written and found supported; then `verdict` is there.
 
-    Rule for saying a sentence: it is no refusal, a passage supports it, all its numbers stand in that passage, and
-    for the first one the estimated P(right) reaches the threshold. A first sentence that fails makes the whole
+    Rule for saying a sentence: it is no refusal and no question, it says more than the question did, a passage
+    supports it, all its numbers stand in that passage, and for the first one the estimated P(right) reaches the threshold. A first sentence that fails makes the whole
     answer an abstention; a later one is dropped.
     """
 
@@ -71,7 +71,7 @@ class Answering:
         prompt_passages: int = 3,
         relative_score: float = 0.85,
         prompt_tokens: int = 900,
-        min_confidence: float = 0.5,
+        min_confidence: float = 0.2,
     ):
         """
         :param prompt_passages: How many of the passages the model reads, at most.
@@ -155,4 +155,4 @@ def _without_marks(text: str) -> str:
 
 
 def _may_be_said(found: Support) -> bool:
-    return found.citation is not None and found.numbers_found
+    return found.citation is not None and found.numbers_found and found.adds

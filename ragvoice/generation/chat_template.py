@@ -20,6 +20,7 @@ class ChatTemplate:
 
     def __init__(self, model_path: Path):
         """:raises ModelError: when the folder has no tokenizer or no chat template."""
+        from jinja2 import TemplateError
         from jinja2.sandbox import ImmutableSandboxedEnvironment
         from tokenizers import Tokenizer
 
@@ -29,19 +30,34 @@ class ChatTemplate:
         except Exception as error:  # tokenizers raises bare Exception
             raise ModelError(f"{model_path.name} has no readable tokenizer ({error}).") from error
         template_file = model_path / "chat_template.jinja"
-        source = template_file.read_text(encoding="utf-8") if template_file.is_file() else config.get("chat_template")
+        source = _default(config.get("chat_template"))
+        if template_file.is_file():
+            source = template_file.read_text(encoding="utf-8")
         if not source:
             raise ModelError(f"{model_path.name} has no chat template; use an instruction-tuned model.")
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        )
         environment.globals["raise_exception"] = _refuse
         environment.globals["strftime_now"] = lambda pattern: datetime.now().strftime(pattern)
-        self._template = environment.from_string(source)
+        try:
+            self._template = environment.from_string(source)
+        except TemplateError as error:
+            raise ModelError(f"{model_path.name} has a chat template that cannot be read ({error}).") from error
         self._special = {name: _token_text(config.get(name)) for name in ("bos_token", "eos_token")}
         self.end_tokens = self._ends(model_path)
 
     def render(self, messages: Sequence[BaseMessage], *, add_generation_prompt: bool = True) -> str:
+        """:raises ModelError: when the template does not take these messages."""
+        from jinja2 import TemplateError
+
         rows = [{"role": _ROLES.get(message.type, message.type), "content": message.text} for message in messages]
-        return self._template.render(messages=rows, add_generation_prompt=add_generation_prompt, **self._special)
+        # Templates test `tools is none`: they expect these two names to be there, as transformers passes them.
+        known = {"tools": None, "documents": None, **self._special}
+        try:
+            return self._template.render(messages=rows, add_generation_prompt=add_generation_prompt, **known)
+        except TemplateError as error:
+            raise ModelError(f"The model's chat template cannot take this conversation ({error}).") from error
 
     def split_prompt(self, messages: Sequence[BaseMessage]) -> tuple[list[str], list[str]]:
         """Tokens of the fixed front part (the system message) and of the rest; together the whole prompt."""
@@ -62,10 +78,17 @@ class ChatTemplate:
         ends = [self._special["eos_token"]] if self._special["eos_token"] else []
         file = model_path / "generation_config.json"
         if file.is_file():
-            ids = json.loads(file.read_text(encoding="utf-8")).get("eos_token_id", [])
+            ids = json.loads(file.read_text(encoding="utf-8")).get("eos_token_id") or []
             named = (self.tokenizer.id_to_token(id_) for id_ in ([ids] if isinstance(ids, int) else ids))
             ends += [token for token in named if token and token not in ends]
         return ends
+
+
+def _default(source: Any) -> Any:
+    """Older configurations hold a list of templates with names."""
+    if isinstance(source, list):
+        return {row.get("name"): row.get("template") for row in source}.get("default")
+    return source
 
 
 def _token_text(value: Any) -> str:

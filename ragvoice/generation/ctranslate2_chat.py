@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import math
+import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,39 @@ from pydantic import PrivateAttr
 
 from ragvoice.errors import GenerationError, ModelError
 from ragvoice.generation.chat_template import ChatTemplate
+
+
+class _Loaded:
+    """A generator that ends before the interpreter does.
+
+    CTranslate2's thread lets go of a stream's Python callback shortly after the last token. When the interpreter is
+    shutting down by then, the process aborts (exit code 134) although everything was answered.
+    """
+
+    def __init__(self, generator: Any):
+        self._generator = generator
+        self._streams: weakref.WeakSet[Any] = weakref.WeakSet()
+        _open.add(self)
+
+    def steps(self, prompt: list[str], **options: Any) -> Any:
+        steps = self._generator.generate_tokens(prompt, **options)
+        self._streams.add(steps)
+        return steps
+
+    def close(self) -> None:
+        for steps in list(self._streams):
+            with suppress(ValueError):  # a daemon thread is reading it this moment
+                steps.close()
+        self._generator = None  # waits for its threads
+
+
+_open: weakref.WeakSet[_Loaded] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for loaded in list(_open):
+        loaded.close()
 
 
 class CTranslate2ChatModel(BaseChatModel):
@@ -32,7 +68,7 @@ class CTranslate2ChatModel(BaseChatModel):
     """0 leaves the choice to CTranslate2."""
     compute_type: str = "int8"
 
-    _generator: Any = PrivateAttr()
+    _loaded: _Loaded = PrivateAttr()
     _template: ChatTemplate = PrivateAttr()
 
     def model_post_init(self, context: Any) -> None:
@@ -41,11 +77,12 @@ class CTranslate2ChatModel(BaseChatModel):
         super().model_post_init(context)
         self._template = ChatTemplate(self.model_path)
         try:
-            self._generator = ctranslate2.Generator(
+            generator = ctranslate2.Generator(
                 str(self.model_path), device="auto", compute_type=self.compute_type, intra_threads=self.cpu_threads
             )
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"{self.model_path.name} cannot be loaded by CTranslate2 ({error}).") from error
+        self._loaded = _Loaded(generator)
 
     @property
     def _llm_type(self) -> str:
@@ -76,7 +113,7 @@ class CTranslate2ChatModel(BaseChatModel):
                 f"The prompt has {len(front) + len(rest)} tokens; the limit is "
                 f"{self.context_tokens - self.max_new_tokens}. Ask a shorter question."
             )
-        steps = self._generator.generate_tokens(
+        steps = self._loaded.steps(
             rest,
             max_length=self.max_new_tokens,
             sampling_topk=1,
@@ -86,18 +123,26 @@ class CTranslate2ChatModel(BaseChatModel):
         )
         ids: list[int] = []
         written = ""
-        for step in steps:
-            ids.append(step.token_id)
-            # Decoding all ids again is what keeps multi-token characters and spaces right.
-            text = self._template.tokenizer.decode(ids)
-            piece = "" if text.endswith("�") else text[len(written) :]
-            written += piece
-            if stop and any(mark in written for mark in stop):
-                return
-            log_prob = float(step.log_prob) if step.log_prob is not None else math.nan
-            chunk = ChatGenerationChunk(
-                message=AIMessageChunk(content=piece, response_metadata={"logprobs": [log_prob]})
-            )
-            if run_manager:
-                run_manager.on_llm_new_token(piece, chunk=chunk)
-            yield chunk
+        try:
+            for step in steps:
+                ids.append(step.token_id)
+                # Decoding all ids again is what keeps multi-token characters and spaces right.
+                text = self._template.tokenizer.decode(ids)
+                piece = "" if text.endswith("�") else text[len(written) :]
+                end = min((found for mark in stop or [] if (found := (written + piece).find(mark)) >= 0), default=None)
+                if end is not None:
+                    piece = piece[: max(0, end - len(written))]
+                written += piece
+                log_prob = float(step.log_prob) if step.log_prob is not None else math.nan
+                chunk = ChatGenerationChunk(
+                    message=AIMessageChunk(content=piece, response_metadata={"logprobs": [log_prob]})
+                )
+                if run_manager:
+                    run_manager.on_llm_new_token(piece, chunk=chunk)
+                yield chunk
+                if end is not None:
+                    return
+        except (RuntimeError, ValueError) as error:
+            raise GenerationError(f"The language model failed: {error}") from error
+        finally:
+            steps.close()  # ends the work after the token in progress

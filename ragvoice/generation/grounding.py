@@ -24,6 +24,8 @@ STOP_WORDS = frozenset(
 )
 """Words too common to show what a sentence is about."""
 
+_YES_NO = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
+
 _LONGEST_QUOTE = 320
 """Characters; a longer sentence is quoted from its start to the last word that fits."""
 
@@ -36,6 +38,8 @@ class Support:
     """Share of the claim's content words that the quote, its headings or the question hold, 0 to 1."""
     numbers_found: bool
     """Every number of the claim stands in the passage that is quoted."""
+    adds: bool
+    """The claim says more than the question did: a word or number of its own, or yes or no."""
     citation: Citation | None
 
 
@@ -53,7 +57,8 @@ def support(claim: str, question: str, passages: Sequence[Passage]) -> Support:
     claimed = set(content_words(claim))
     asked = set(content_words(question))
     fresh = claimed - asked
-    best, best_value = Support(0.0, not numbers(claim), None), 0.0
+    adds = bool(fresh or numbers(claim) - numbers(question)) or _YES_NO.match(claim) is not None
+    best, best_value = Support(0.0, not numbers(claim), adds, None), 0.0
     for passage in passages:
         around = set(content_words(f"{passage.title} {passage.section}"))
         numbers_found = numbers(claim) <= numbers(f"{passage.title} {passage.section} {passage.text}") | numbers(
@@ -66,7 +71,7 @@ def support(claim: str, question: str, passages: Sequence[Passage]) -> Support:
             if value > best_value:
                 covered = claimed & (said | around | asked)
                 score = len(covered) / len(claimed) if not fresh or fresh & (said | around) else 0.0
-                best = Support(score, numbers_found, _citation(passage, start, end))
+                best = Support(score, numbers_found, adds, _citation(passage, start, end))
                 best_value = value
     return best
 

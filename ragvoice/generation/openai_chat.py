@@ -35,6 +35,7 @@ class ServedChatModel(ChatOpenAI):
             raise self._translated(error) from error
 
     def _translated(self, error: Exception) -> Exception:
+        import httpx
         import openai
 
         where = f"The language model server at {self.openai_api_base}"
@@ -48,6 +49,8 @@ class ServedChatModel(ChatOpenAI):
             return GenerationError(f"{where} does not know the model {self.model_name!r}. Correct the setting llm.")
         if isinstance(error, openai.APIError):
             return GenerationError(f"{where} answered with an error: {error.message}")
+        if isinstance(error, httpx.HTTPError):  # in the middle of a stream, where openai passes them on
+            return GenerationError(f"{where} broke off its answer ({error}). Look at its log.")
         return error
 
 

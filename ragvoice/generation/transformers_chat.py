@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
@@ -12,6 +13,7 @@ from langchain_core.language_models.chat_models import BaseChatModel, generate_f
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import PrivateAttr
+from safetensors import SafetensorError, safe_open
 
 from ragvoice.errors import GenerationError, ModelError
 
@@ -56,13 +58,18 @@ class TransformersChatModel(BaseChatModel):
             if self.adapter_path:
                 from peft import PeftModel
 
-                self._model = PeftModel.from_pretrained(self._model, self.adapter_path)
+                with warnings.catch_warnings():
+                    # `_check_adapter` says the first one as an error; the second is between peft and transformers.
+                    warnings.filterwarnings("ignore", "Found missing adapter keys")
+                    warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated")
+                    self._model = PeftModel.from_pretrained(self._model, self.adapter_path)
+                _check_adapter(self._model, self.adapter_path)
             self._model.eval()
         except ImportError as error:
             raise ModelError(
-                f"{error.name} is missing. Install it with: pip install 'ragvoice[hf,quantised]'"
+                f"{error.name or error} is missing. Install it with: pip install 'ragvoice[hf,quantised]'"
             ) from error
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
+        except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
             named = self.adapter_path or self.model_path
             raise ModelError(f"{named.name} cannot be loaded by transformers ({error}).") from error
         if not self._tokenizer.chat_template:
@@ -98,8 +105,9 @@ class TransformersChatModel(BaseChatModel):
             rows, add_generation_prompt=True, return_tensors="pt", return_dict=True
         ).to(self._model.device)
         tokens = inputs["input_ids"].shape[1]
-        if tokens + self.max_new_tokens > self.context_tokens:
-            limit = self.context_tokens - self.max_new_tokens
+        context = min(self.context_tokens, getattr(self._model.config, "max_position_embeddings", self.context_tokens))
+        if tokens + self.max_new_tokens > context:
+            limit = context - self.max_new_tokens
             raise GenerationError(f"The prompt has {tokens} tokens; the limit is {limit}. Ask a shorter question.")
         cancelled, logprobs, failure = Event(), list[float](), list[BaseException]()
         streamer = TextIteratorStreamer(self._tokenizer, skip_prompt=True, skip_special_tokens=True)
@@ -128,7 +136,8 @@ class TransformersChatModel(BaseChatModel):
         reported = 0
         try:
             for piece in streamer:
-                fresh, reported = logprobs[reported:], len(logprobs)
+                fresh = logprobs[reported:]  # the worker may append meanwhile: count what was taken
+                reported += len(fresh)
                 chunk = ChatGenerationChunk(
                     message=AIMessageChunk(content=piece, response_metadata={"logprobs": fresh})
                 )
@@ -150,6 +159,26 @@ def _record(logprobs: list[float]) -> Any:
         return scores
 
     return note
+
+
+def _check_adapter(model: Any, adapter_path: Path) -> None:
+    """peft loads what fits and passes over the rest; a half-loaded adapter answers, and answers worse.
+
+    :raises ValueError: when the adapter's matrices are not exactly those that the base model has places for.
+    """
+    from peft import get_peft_model_state_dict
+
+    file = adapter_path / "adapter_model.safetensors"
+    if not file.is_file():
+        return
+    places = {name for name in get_peft_model_state_dict(model, save_embedding_layers=False) if "lora_" in name}
+    with safe_open(file, framework="np") as tensors:
+        stored = {name for name in tensors.keys() if "lora_" in name}  # noqa: SIM118
+    if places != stored:
+        raise ValueError(
+            f"it belongs to another base model: {len(stored - places)} of its {len(stored)} matrices have no place, "
+            f"{len(places - stored)} places stay empty"
+        )
 
 
 def _quantisation_config(quantisation: Quantisation) -> Any:
