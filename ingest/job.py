@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,11 +12,12 @@ from pathlib import Path
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 
-from ingest.access import read_rules
-from ingest.loaders import load
+from ingest.access import AccessRules
+from ingest.headings import first_heading
+from ingest.loaders import CORPUS_FILE, CorpusLoader, load
 from ingest.sources import Root, SourceFile, resolve_root, walk
-from ingest.splitting import PageSpan, TokenOffsets, first_heading, split
-from ingest.writer import GenerationWriter, ParsedDocument, writing
+from ingest.splitting import PageSpan, TokenOffsets, split
+from ingest.writer import GenerationWriter, ParsedDocument, remembered_roots, writing
 from ragvoice.errors import DocumentError, UsageError
 from ragvoice.retrieval.generations import EmbedderIdentity, current_generation, read_manifest
 
@@ -71,22 +71,22 @@ def ingest(
     :raises VectorIndexError: the index is locked, damaged, of another embedder, or cannot be written.
     """
     started = time.perf_counter()
-    roots = [resolve_root(path, prefix) for path in paths]
+    roots = list(dict.fromkeys(resolve_root(path, prefix) for path in paths))
+    if any(root.path == index.resolve() for root in roots):
+        raise UsageError("The index cannot stand in the folder of the documents itself. Choose another with --index.")
     summary = IngestSummary()
-    with writing(index):
-        remembered = _remembered_roots(index) if rebuild else []
-        roots += [root for root in remembered if root.path not in {named.path for named in roots}]
-        with GenerationWriter(index, embedder, rebuild=rebuild) as writer:
-            dirty = rebuild
-            for root in roots:
-                prefix_known = writer.roots().get(str(root.path))
-                if prefix_known is not None and not root.prefix:
-                    root = Root(root.path, prefix_known)
-                dirty |= _sync(root, writer, chunking, summary, report)
-            if not dirty and (index / "CURRENT").is_file():
-                manifest = read_manifest(current_generation(index))
-            else:
-                manifest = writer.publish(embeddings(), lambda done, total: report("embed", done, total))
+    with writing(index), GenerationWriter(index, embedder, rebuild=rebuild) as writer:
+        known = remembered_roots(index) if rebuild else writer.roots()
+        roots = [root if root.prefix else Root(root.path, known.get(str(root.path), "")) for root in roots]
+        roots += _others(known, roots, summary) if rebuild else []
+        dirty = rebuild
+        for root in roots:
+            dirty |= _sync(root, writer, chunking, summary, report)
+        if not dirty and (index / "CURRENT").is_file():
+            manifest = read_manifest(current_generation(index))
+        else:
+            writer.forgets = summary.removed > 0
+            manifest = writer.publish(embeddings(), lambda done, total: report("embed", done, total))
     summary.chunks, summary.generation = manifest.chunks, manifest.generation
     summary.seconds = round(time.perf_counter() - started, 3)
     return summary
@@ -102,38 +102,40 @@ def remove(doc_id: str, index: Path, embeddings: Callable[[], Embeddings]) -> No
         if doc_id not in writer.documents():
             raise UsageError(f"There is no document {doc_id!r} in the index. See: ragvoice documents list")
         writer.remove(doc_id)
+        writer.forgets = True
         writer.publish(embeddings())
 
 
-def _remembered_roots(index: Path) -> list[Root]:
-    """Read from the old generation even when it was made with another embedder: that is what a rebuild is for."""
-    if not (index / "CURRENT").is_file():
-        return []
-    file = current_generation(index) / "catalogue.sqlite"
-    try:
-        database = sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True)
-        rows = database.execute("SELECT root, prefix FROM roots").fetchall()
-        database.close()
-    except sqlite3.Error:
-        return []  # too damaged to say; the roots that the user names are rebuilt
-    return [Root(Path(path), prefix) for path, prefix in rows if Path(path).exists()]
+def _others(known: dict[str, str], named: Sequence[Root], summary: IngestSummary) -> list[Root]:
+    """The other roots of the index; those whose folder is gone are reported, for a rebuild loses their documents."""
+    found = []
+    for path, prefix in known.items():
+        root = Root(Path(path), prefix)
+        if root.path in {other.path for other in named}:
+            continue
+        if root.path.exists():
+            found.append(root)
+        else:
+            summary.skipped.append(
+                Skipped(root.doc_id(root.path.name), "the folder is gone, so its documents left the index")
+            )
+    return found
 
 
 def _sync(root: Root, writer: GenerationWriter, chunking: Chunking, summary: IngestSummary, report: Report) -> bool:
     """:returns: Whether anything of this root has changed."""
+    own = _owned_roots(root, writer)
     known = writer.documents()
-    mine = {doc_id for doc_id, (owner, _, _) in known.items() if owner == str(root.path)}
-    rules = read_rules(root)
-    if rules.problem:
-        summary.skipped.append(Skipped(root.doc_id("access.toml"), rules.problem))
-    files = list(walk(root))
+    mine = {doc_id for doc_id, (owner, _, _) in known.items() if owner in own}
+    rules = AccessRules(root)
     before = len(summary.skipped)
+    files = list(walk(root, lambda relative, reason: summary.skipped.append(Skipped(root.doc_id(relative), reason))))
     writer.set_root(str(root.path), root.prefix)
     seen: dict[str, str] = {}
     dirty = False
     for number, file in enumerate(files):
         report("read", number, len(files))
-        groups = rules.groups(file.relative)
+        groups = rules.groups(file.path.resolve())
         for candidate in _documents(root, file, known, summary):
             doc_id = candidate.doc_id
             if doc_id in seen:
@@ -141,24 +143,22 @@ def _sync(root: Root, writer: GenerationWriter, chunking: Chunking, summary: Ing
                 continue
             seen[doc_id] = file.relative
             owner, old_hash, old_groups = known.get(doc_id, ("", "", ""))
-            if owner and owner != str(root.path):
-                raise UsageError(
-                    f"{doc_id!r} is in the index already, from another folder. "
-                    "Give this folder's documents a name of their own with: --name PREFIX"
-                )
-            if old_hash == candidate.file_hash:
+            if owner and owner not in own:
+                raise UsageError(_clash(doc_id, Path(owner)))
+            if old_hash == candidate.file_hash and old_groups == json.dumps(list(groups)):
                 summary.unchanged += 1
-                if old_groups != json.dumps(list(groups)):
-                    writer.set_groups(doc_id, groups)
-                    dirty = True
                 continue
-            if owner:
-                writer.remove(doc_id)
-            writer.add(_parsed(root, candidate, groups, chunking))
+            if old_hash == candidate.file_hash:
+                writer.set_groups(doc_id, groups)
+            else:
+                if owner:
+                    writer.remove(doc_id)
+                writer.add(_parsed(root, candidate, groups, chunking))
             summary.changed += bool(owner)
             summary.added += not owner
             dirty = True
     report("read", len(files), len(files))
+    summary.skipped += [Skipped(root.doc_id(name), problem) for name, problem in rules.problems()]
     if not seen and not mine:
         reasons = "; ".join(f"{skip.doc_id}: {skip.reason}" for skip in summary.skipped[before : before + 3])
         raise UsageError(
@@ -170,7 +170,41 @@ def _sync(root: Root, writer: GenerationWriter, chunking: Chunking, summary: Ing
         writer.remove(doc_id)
         summary.removed += 1
         dirty = True
+    for absorbed in own - {str(root.path)}:
+        writer.rename_root(absorbed, str(root.path))
+        dirty = True
     return dirty
+
+
+def _owned_roots(root: Root, writer: GenerationWriter) -> set[str]:
+    """The root, and the roots inside it that were ingested before it: their documents are its own from now on.
+
+    :raises UsageError: when the root is itself inside a known one, and its documents would be there twice.
+    """
+    own = {str(root.path)}
+    for path, prefix in writer.roots().items():
+        if prefix != root.prefix or path in own:
+            continue
+        if Path(path).is_relative_to(root.path):
+            own.add(path)
+        elif root.path.is_relative_to(path):
+            raise UsageError(
+                f"{root.path.name} is in the index already, as a part of {Path(path).name}. Ingest that folder, "
+                "or give these documents a name of their own with: --name PREFIX"
+            )
+    return own
+
+
+def _clash(doc_id: str, owner: Path) -> str:
+    if owner.exists():
+        return (
+            f"{doc_id!r} is in the index already, from another folder. "
+            "Give this folder's documents a name of their own with: --name PREFIX"
+        )
+    return (
+        f"{doc_id!r} is in the index already, from a folder that is gone. If the folder has moved, add --rebuild; "
+        "if these are other documents, give them a name of their own with: --name PREFIX"
+    )
 
 
 @dataclass(frozen=True)
@@ -182,7 +216,7 @@ class _Candidate:
     """Empty when the index holds this very content."""
 
 
-_PARSER_VERSION = "1"
+_PARSER_VERSION = "2"
 """Part of every file hash: raise it when loaders or splitting change, and all documents are read again."""
 
 
@@ -191,9 +225,13 @@ def _documents(
 ) -> Iterator[_Candidate]:
     """The documents of one file; an unchanged file is not parsed again."""
     doc_id = root.doc_id(file.relative)
+
+    def bad_line(number: int, reason: str) -> None:
+        summary.skipped.append(Skipped(doc_id, f"line {number}: {reason}"))
+
     try:
-        if file.path.name == "corpus.jsonl":
-            for row in load(file.path):
+        if file.path.name == CORPUS_FILE:
+            for row in CorpusLoader(file.path, bad_line).lazy_load():
                 relative = str(row.metadata["doc_id"])
                 yield _Candidate(root.doc_id(relative), relative, _hash(row.metadata["title"], row.page_content), [row])
             return
@@ -221,7 +259,7 @@ def _parsed(root: Root, candidate: _Candidate, groups: tuple[str, ...], chunking
         text += body
     stated = next((str(page.metadata["title"]) for page in candidate.pages if page.metadata.get("title")), "")
     from_name = Path(candidate.relative).stem.replace("-", " ").replace("_", " ")
-    chunks = split(text, spans, chunking.tokens_of, chunking.chunk_tokens, chunking.overlap_tokens)
+    chunks = split(text, spans, chunking.tokens_of, chunking.chunk_tokens, chunking.overlap_tokens, stated)
     return ParsedDocument(
         candidate.doc_id,
         str(root.path),

@@ -1,7 +1,8 @@
 """A file becomes pages of Markdown: one LangChain loader per media type, chosen by content.
 
 Every loader yields LangChain `Document`s whose metadata may hold `page` (from 1) and `title`, and for a
-`corpus.jsonl` also `doc_id`. A file that cannot be read raises `DocumentError` with a reason for the user.
+`corpus.jsonl` also `doc_id`. A file that cannot be read raises `DocumentError` with a reason for the user; of a
+`corpus.jsonl` only the lines that cannot be used are left out.
 """
 
 from __future__ import annotations
@@ -9,16 +10,23 @@ from __future__ import annotations
 import json
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 
 from ragvoice.errors import DocumentError
 
+if TYPE_CHECKING:
+    from markitdown import MarkItDown
+
 MAX_FILE_BYTES = 100 * 2**20
-_FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
+CORPUS_FILE = "corpus.jsonl"
+_FENCE_OF_FRONT_MATTER = re.compile(r"^(?:---|\.\.\.)[ \t]*$", re.MULTILINE)
+_LINE_OF_FRONT_MATTER = re.compile(r"[\w.-]+[ \t]*:|[ \t#-]|$")
 _TEXT_SUFFIXES = {".txt", ".text", ".log", ""}
 _MARKDOWN_SUFFIXES = {".md", ".markdown", ".mdx"}
 
@@ -31,10 +39,11 @@ class TextLoader(BaseLoader):
 
     def lazy_load(self) -> Iterator[Document]:
         text = decode_text(self._path.read_bytes())
-        metadata: dict[str, object] = {}
-        if (match := _FRONT_MATTER.match(text)) and (title := re.search(r"^title:\s*(.+)$", match[1], re.MULTILINE)):
-            metadata["title"] = title[1].strip().strip("\"'")
-        yield Document(text[match.end() :] if match else text, metadata=metadata)
+        if self._path.suffix.lower() in _MARKDOWN_SUFFIXES:
+            title, text = _without_front_matter(text)
+            yield Document(text, metadata={"title": title} if title else {})
+        else:
+            yield Document(text)
 
 
 class MarkItDownLoader(BaseLoader):
@@ -45,13 +54,19 @@ class MarkItDownLoader(BaseLoader):
         self._suffix = suffix
 
     def lazy_load(self) -> Iterator[Document]:
-        from markitdown import MarkItDown, StreamInfo
+        from markitdown import StreamInfo
 
         with self._path.open("rb") as stream:
-            result = MarkItDown(enable_plugins=False).convert_stream(
-                stream, stream_info=StreamInfo(extension=self._suffix)
-            )
+            result = _markitdown().convert_stream(stream, stream_info=StreamInfo(extension=self._suffix))
         yield Document(result.markdown, metadata={"title": result.title} if result.title else {})
+
+
+@lru_cache(maxsize=1)
+def _markitdown() -> MarkItDown:
+    """One for all files: making it loads a model that guesses file types, which takes longer than most files."""
+    from markitdown import MarkItDown
+
+    return MarkItDown(enable_plugins=False)
 
 
 class PdfLoader(BaseLoader):
@@ -68,26 +83,40 @@ class PdfLoader(BaseLoader):
         if parsed.pages and not any(page.text.strip() for page in parsed.pages):
             raise DocumentError("scanned pages without a text layer; OCR is not supported yet")
         for page in parsed.pages:
-            yield Document(page.markdown or page.text or "", metadata={"page": page.page_num})
+            # The Markdown of an empty page is an empty code block.
+            text = (page.markdown or page.text) if page.text.strip() else ""
+            yield Document(text, metadata={"page": page.page_num})
 
 
 class CorpusLoader(BaseLoader):
     """`corpus.jsonl`: one document a line, `{"id", "title", "text"}`."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, bad_line: Callable[[int, str], None] = lambda number, reason: None):
+        """:param bad_line: Called with the number (from 1) of each line that cannot be used, and why."""
         self._path = path
+        self._bad_line = bad_line
 
     def lazy_load(self) -> Iterator[Document]:
-        with self._path.open(encoding="utf-8") as lines:
+        with self._path.open(encoding="utf-8-sig", errors="replace") as lines:
             for number, line in enumerate(lines, start=1):
                 if not line.strip():
                     continue
                 try:
-                    row = json.loads(line)
-                    metadata = {"doc_id": str(row["id"]), "title": str(row.get("title") or "")}
-                    yield Document(str(row["text"]), metadata=metadata)
-                except (ValueError, KeyError, TypeError) as error:
-                    raise DocumentError(f'line {number} is not an object with "id" and "text" ({error})') from error
+                    yield _row(json.loads(line))
+                except (ValueError, RecursionError) as error:
+                    self._bad_line(number, f'not an object with "id" and "text" ({error})')
+
+
+def _row(row: object) -> Document:
+    """:raises ValueError: saying what is wrong with the row."""
+    if not isinstance(row, dict):
+        raise ValueError(f"it is a {type(row).__name__}")
+    id_, title, text = row.get("id"), row.get("title") or "", row.get("text")
+    if isinstance(id_, bool) or not isinstance(id_, str | int) or not str(id_).strip():
+        raise ValueError(f"the id is {id_!r}")
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError("the text is empty or no string")
+    return Document(storable(text), metadata={"doc_id": storable(str(id_)), "title": storable(str(title))})
 
 
 def loader_for(path: Path) -> BaseLoader:
@@ -103,14 +132,14 @@ def loader_for(path: Path) -> BaseLoader:
     with path.open("rb") as stream:
         head = stream.read(4096)
     suffix = path.suffix.lower()
-    if b"%PDF-" in head[:1024]:
+    if head.lstrip().startswith(b"%PDF-") or (suffix == ".pdf" and b"%PDF-" in head[:1024]):
         return PdfLoader(path)
-    if head.startswith(b"PK"):
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _office_loader(path)
+    if head.startswith(b"\xd0\xcf\x11\xe0"):
+        raise DocumentError("an Office file with a password, or in the format before 2007; save it anew without")
     if suffix in {".html", ".htm", ".xhtml"} or re.match(rb"\s*(<!doctype html|<html)", head, re.IGNORECASE):
         return MarkItDownLoader(path, ".html")
-    if path.name == "corpus.jsonl":
-        return CorpusLoader(path)
     if suffix in _TEXT_SUFFIXES | _MARKDOWN_SUFFIXES and not _looks_binary(head):
         return TextLoader(path)
     raise DocumentError(f"unsupported kind of file ({suffix or 'no suffix'})")
@@ -131,10 +160,18 @@ def load(path: Path) -> list[Document]:
         reason = re.sub(r"\s+", " ", str(error)).strip()[:160] or type(error).__name__
         raise DocumentError(f"cannot be parsed: {reason}") from error
     for page in pages:
-        page.page_content = page.page_content.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n")
+        page.page_content = storable(page.page_content)
+        if "title" in page.metadata:
+            page.metadata["title"] = " ".join(storable(str(page.metadata["title"])).split())
     if not any(page.page_content.strip() for page in pages):
         raise DocumentError("no text in it")
     return pages
+
+
+def storable(text: str) -> str:
+    r"""Newlines as `\n`, and no NUL or lone surrogate: SQLite ends a text at the one and refuses the other."""
+    text = text.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n")
+    return text.encode("utf-8", errors="replace").decode("utf-8")
 
 
 def decode_text(data: bytes) -> str:
@@ -145,6 +182,16 @@ def decode_text(data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("cp1252", errors="replace")
+
+
+def _without_front_matter(text: str) -> tuple[str, str]:
+    """The title that the YAML block at the top states (or an empty string), and the text below the block."""
+    text = text.replace("\r\n", "\n")
+    end = _FENCE_OF_FRONT_MATTER.search(text, 4) if text.startswith("---\n") else None
+    if end is None or not all(_LINE_OF_FRONT_MATTER.match(line) for line in text[4 : end.start()].split("\n")):
+        return "", text
+    title = re.search(r"^title[ \t]*:[ \t]*(.+)$", text[4 : end.start()], re.MULTILINE)
+    return title[1].strip().strip("\"'") if title else "", text[end.end() :]
 
 
 def _looks_binary(head: bytes) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -36,29 +36,52 @@ class SourceFile:
 
 
 def resolve_root(path: Path, prefix: str = "") -> Root:
-    """:raises UsageError: when nothing is there or it cannot be read."""
+    """:raises UsageError: when nothing is there, it cannot be read, or its name cannot be stored."""
     resolved = path.expanduser().resolve()
     if not resolved.exists():
         raise UsageError(f"{path} does not exist. Name a folder or a file that holds documents.")
     if not os.access(resolved, os.R_OK):
         raise UsageError(f"{path} cannot be read. Check its permissions.")
+    if readable_name(str(resolved)) != str(resolved):
+        raise UsageError(f"The name of {readable_name(str(path))} is not valid UTF-8. Rename it.")
     return Root(resolved, prefix.strip("/"))
 
 
-def walk(root: Root) -> Iterator[SourceFile]:
-    """Every candidate file in a stable order. Hidden files, rules files and links out of the root are left out."""
+def walk(root: Root, unreadable: Callable[[str, str], None] = lambda relative, reason: None) -> Iterator[SourceFile]:
+    """Every candidate file in a stable order.
+
+    Hidden files, rules files, indexes and links out of the root are left out.
+
+    :param unreadable: Called with (path below the root, reason) for each folder that cannot be listed.
+    """
     if root.path.is_file():
-        yield SourceFile(root.path, root.path.name)
+        yield SourceFile(root.path, readable_name(root.path.name))
         return
-    for folder, subfolders, names in os.walk(root.path):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+
+    def on_error(error: OSError) -> None:
+        relative = os.path.relpath(error.filename or root.path, root.path)
+        unreadable(readable_name(relative), f"cannot be read: {error.strerror or error}")
+
+    for folder, subfolders, names in os.walk(root.path, onerror=on_error):
+        here = Path(folder)
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith(".") and not is_index(here / name))
         for name in sorted(names):
-            path = Path(folder) / name
+            path = here / name
             if name.startswith((".", "~$")) or name == RULES_FILE:
                 continue
-            if Path(folder) == root.path and any(fnmatch(name, pattern) for pattern in _NOT_DOCUMENTS_AT_TOP):
+            if here == root.path and any(fnmatch(name, pattern) for pattern in _NOT_DOCUMENTS_AT_TOP):
                 continue
             if path.is_symlink() and not path.resolve().is_relative_to(root.path):
                 continue
             if path.is_file():
-                yield SourceFile(path, path.relative_to(root.path).as_posix())
+                yield SourceFile(path, readable_name(path.relative_to(root.path).as_posix()))
+
+
+def is_index(folder: Path) -> bool:
+    """Whether the folder holds an index, or one that is being written for the first time."""
+    return (folder / "generations").is_dir() and ((folder / "CURRENT").is_file() or (folder / "lock").is_file())
+
+
+def readable_name(name: str) -> str:
+    r"""A file name that can be stored and printed: bytes that are not UTF-8 become `\xNN`."""
+    return os.fsencode(name).decode("utf-8", errors="backslashreplace")

@@ -6,16 +6,23 @@ Offsets are characters of the document's text; a chunk is the slice `text[start:
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+
+from ingest.headings import find_headings
 
 TokenOffsets = Callable[[str], Sequence[tuple[int, int]]]
 """Text -> (start, end) of each token of the embedder."""
 
-_HEADING = re.compile(r"^(#{1,6})[ \t]+(.*?)[ \t#]*$|^(```|~~~)", re.MULTILINE)
-_MARKUP = re.compile(r"[*_`]+|\[([^\]]*)\]\([^)]*\)")
 _BOUNDARIES = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?])\s+"), re.compile(r"\s+"))
 """Where a long section may be cut, best first: paragraph, line, sentence, word."""
+
+_WINDOW = 100_000
+"""Characters given to the tokenizer at once: the offsets of a log file of 100 MB would fill the memory."""
+
+_LONGEST_TOKEN = 40
+"""Characters; a longer token (WordPiece makes one unknown token of any word over 100 letters) counts as several."""
 
 
 @dataclass(frozen=True)
@@ -43,75 +50,97 @@ class _Section:
 
 
 def split(
-    text: str, pages: Sequence[PageSpan], tokens_of: TokenOffsets, chunk_tokens: int, overlap_tokens: int
+    text: str,
+    pages: Sequence[PageSpan],
+    tokens_of: TokenOffsets,
+    chunk_tokens: int,
+    overlap_tokens: int,
+    title: str = "",
 ) -> list[Chunk]:
-    """Chunks of at most `chunk_tokens`, in reading order; together they cover all text but headings."""
+    """Chunks of at most `chunk_tokens`, in reading order; together they cover all text but headings.
+
+    :param pages: In order, without gaps but white space.
+    :param overlap_tokens: At most half of `chunk_tokens`.
+    :param title: What the document is called beside its text; the top heading is left out of the paths only when it
+        says no more than that. Empty when the top heading is the title.
+    """
     chunks = []
-    for section in _sections(text):
-        for page in pages:
-            start, end = max(section.start, page.start), min(section.end, page.end)
-            if text[start:end].strip():
+    page_ends = [page.end for page in pages]
+    for section in _sections(text, title):
+        for page in pages[bisect_right(page_ends, section.start) :]:
+            if page.start >= section.end:
+                break
+            for start, end in _windows(text, max(section.start, page.start), min(section.end, page.end)):
                 for first, last in _pack(text[start:end], tokens_of, chunk_tokens, overlap_tokens):
                     chunks.append(Chunk(start + first, start + last, section.path, page.page))
     return chunks
 
 
-def first_heading(text: str) -> str:
-    """Text of the first heading, or an empty string."""
-    for _, path, _ in _headings(text):
-        return path[-1]
-    return ""
-
-
-def _sections(text: str) -> Iterator[_Section]:
+def _sections(text: str, title: str) -> Iterator[_Section]:
     """Stretches between headings; the heading line itself belongs to none, its text is in the path.
 
-    A heading that nothing but its own subheadings follow has no stretch of its own. The document's only top
-    heading is its title and left out of the paths, since the title is kept beside them.
+    A heading that nothing but its own subheadings follow has no stretch of its own; one that nothing at all follows
+    is its own stretch, since its words stand nowhere else. The document's only top heading is its title and left out
+    of the paths, since the title is kept beside them.
     """
-    headings = list(_headings(text))
-    levels = [len(path) for _, path, _ in headings]
-    drop = 1 if levels and levels.count(1) == 1 and levels[0] == 1 else 0
-    yield _Section(0, headings[0][0] if headings else len(text), "")
-    for i, (_, path, body) in enumerate(headings):
-        end = headings[i + 1][0] if i + 1 < len(headings) else len(text)
-        yield _Section(body, end, " > ".join(path[drop:]))
+    headings = find_headings(text)
+    depths = [len(heading.path) for heading in headings]
+    is_title = depths.count(1) == 1 and (not title or headings[0].path[0].casefold() in title.casefold())
+    yield _Section(0, headings[0].start if headings else len(text), "")
+    for i, heading in enumerate(headings):
+        last = i + 1 == len(headings)
+        end = len(text) if last else headings[i + 1].start
+        path = " > ".join(heading.path[1:] if is_title else heading.path)
+        if text[heading.body : end].strip():
+            yield _Section(heading.body, end, path)
+        elif last or depths[i + 1] <= depths[i]:
+            yield _Section(heading.start, heading.body, path)
 
 
-def _headings(text: str) -> Iterator[tuple[int, tuple[str, ...], int]]:
-    """(start of the heading line, heading path, start of what follows); code fences are passed over."""
-    stack: list[tuple[int, str]] = []
-    fence = ""
-    for match in _HEADING.finditer(text):
-        if match[3]:
-            fence = "" if fence == match[3] else fence or match[3]
-        elif not fence and (title := _MARKUP.sub(r"\1", match[2]).strip()):
-            level = len(match[1])
-            while stack and stack[-1][0] >= level:
-                stack.pop()
-            stack.append((level, title))
-            yield match.start(), tuple(name for _, name in stack), match.end()
+def _windows(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    while end - start > _WINDOW:
+        cut = _cut(text, start + _WINDOW // 2, start + _WINDOW)
+        yield start, cut
+        start = cut
+    yield start, end
 
 
 def _pack(text: str, tokens_of: TokenOffsets, chunk_tokens: int, overlap_tokens: int) -> Iterator[tuple[int, int]]:
-    """Greedy: as much as fits, cut at the best boundary in the last half of the window."""
-    tokens = tokens_of(text)
-    first = 0
+    """Greedy: as much as fits, cut at the best boundary in the last half of the chunk."""
+    tokens = _countable(tokens_of(text)) if text.strip() else []
+    first, end = 0, 0
     while first < len(tokens):
-        start = tokens[first][0]
+        start = min(tokens[first][0], end)
         if len(tokens) - first <= chunk_tokens:
             yield _trim(text, start, len(text))
             return
-        limit, earliest = tokens[first + chunk_tokens - 1][1], tokens[first + chunk_tokens // 2][1]
+        earliest = tokens[first + chunk_tokens // 2][1]
+        limit = max(tokens[first + chunk_tokens - 1][1], tokens[first + chunk_tokens][0])
         end = _cut(text, earliest, limit)
         yield _trim(text, start, end)
-        following = next(i for i in range(first, len(tokens)) if tokens[i][0] >= end or i == len(tokens) - 1)
-        if tokens[following][0] < end:
+        following = first + 1
+        while following < len(tokens) and tokens[following][0] < end:
+            following += 1
+        if following == len(tokens):
             return
         first = max(following - overlap_tokens, first + 1)
+        while first < following and not text[tokens[first][0] - 1].isspace():
+            first += 1  # an overlap begins with a whole word
+
+
+def _countable(tokens: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Tokens in order, none longer than `_LONGEST_TOKEN` characters."""
+    pieces = []
+    for start, end in tokens:
+        while end - start > _LONGEST_TOKEN:
+            pieces.append((start, start + _LONGEST_TOKEN))
+            start += _LONGEST_TOKEN
+        pieces.append((start, end))
+    return pieces
 
 
 def _cut(text: str, earliest: int, limit: int) -> int:
+    """The end of the last boundary of the best kind between the two, else `limit`."""
     for boundary in _BOUNDARIES:
         ends = [match.end() for match in boundary.finditer(text, earliest, limit)]
         if ends:

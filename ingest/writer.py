@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +30,7 @@ from ragvoice.retrieval.generations import (
     Manifest,
     check_files,
     current_generation,
+    open_catalogue,
     publish,
     read_manifest,
     rebuild_hint,
@@ -76,6 +77,23 @@ def writing(index: Path, wait_s: float = 0.0) -> Iterator[None]:
             f"The index in {index} cannot be written ({error.strerror or error}). The index that was there is "
             "unharmed. Check permissions and free space, or choose another place with --index."
         ) from error
+    except sqlite3.Error as error:
+        raise VectorIndexError(
+            f"The index in {index} cannot be written ({error}). The index that was there is unharmed. "
+            "Check free space, or choose another place with --index."
+        ) from error
+
+
+def remembered_roots(index: Path) -> dict[str, str]:
+    """Absolute path of each root of the published generation -> its prefix, whatever embedder it was made with.
+
+    Empty when there is no index, or one too damaged to say: what the user names is rebuilt all the same.
+    """
+    try:
+        with closing(open_catalogue(current_generation(index))) as database:
+            return dict(database.execute("SELECT root, prefix FROM roots"))
+    except (VectorIndexError, sqlite3.Error):
+        return {}
 
 
 def embedded_text(title: str, section: str, text: str) -> str:
@@ -95,6 +113,10 @@ class GenerationWriter:
         (index / "generations").mkdir(exist_ok=True)
         self._staged = index / "generations" / f"{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 10**6:06d}"
         self._published = False
+        self.forgets = False
+        """Publish so that the generation before goes at once: it holds what must not be found any more."""
+        self._new: list[tuple[int, str, str]] = []
+        """(chunk id, text to embed, its hash) not embedded yet."""
         previous = None
         if (index / "CURRENT").is_file() and not rebuild:
             previous = current_generation(index)
@@ -107,14 +129,16 @@ class GenerationWriter:
                 )
         self._staged.mkdir()
         self._vectors: faiss.Index | None = None
-        if previous:
-            shutil.copyfile(previous / "catalogue.sqlite", self._staged / "catalogue.sqlite")
-            self._vectors = faiss.read_index(str(previous / "vectors.faiss"))
-        self._database = sqlite3.connect(self._staged / "catalogue.sqlite")
-        if not previous:
-            self._database.executescript(CATALOGUE_SQL)
-        self._new: list[tuple[int, str, str]] = []
-        """(chunk id, text to embed, its hash) not embedded yet."""
+        try:
+            if previous:
+                shutil.copyfile(previous / "catalogue.sqlite", self._staged / "catalogue.sqlite")
+                self._vectors = _read_vectors(previous / "vectors.faiss", index)
+            self._database = sqlite3.connect(self._staged / "catalogue.sqlite")
+            if not previous:
+                self._database.executescript(CATALOGUE_SQL)
+        except BaseException:
+            shutil.rmtree(self._staged, ignore_errors=True)
+            raise
 
     def __enter__(self) -> GenerationWriter:
         return self
@@ -132,6 +156,11 @@ class GenerationWriter:
 
     def set_root(self, root: str, prefix: str) -> None:
         self._database.execute("INSERT OR REPLACE INTO roots VALUES (?, ?)", (root, prefix))
+
+    def rename_root(self, old: str, new: str) -> None:
+        """The documents of one root belong to another from now on."""
+        self._database.execute("UPDATE documents SET root = ? WHERE root = ?", (new, old))
+        self._database.execute("DELETE FROM roots WHERE root = ?", (old,))
 
     def documents(self) -> dict[str, tuple[str, str, str]]:
         """doc_id -> (root, file hash, allowed groups as stored)."""
@@ -190,8 +219,11 @@ class GenerationWriter:
         self._database.close()
         if self._vectors is None:
             self._vectors = _empty_vectors(len(embeddings.embed_query("dimension")))
-        faiss.write_index(self._vectors, str(self._staged / "vectors.faiss"))
-        manifest = publish(self._index, self._staged, self._embedder, documents, chunks)
+        try:
+            faiss.write_index(self._vectors, str(self._staged / "vectors.faiss"))
+        except RuntimeError as error:  # its only word for a full disk
+            raise OSError(f"vectors: {error}") from error
+        manifest = publish(self._index, self._staged, self._embedder, documents, chunks, forgets=self.forgets)
         self._published = True
         return manifest
 
@@ -228,6 +260,15 @@ class GenerationWriter:
 
 def _empty_vectors(dimension: int) -> faiss.IndexIDMap2:
     return faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
+
+
+def _read_vectors(file: Path, index: Path) -> faiss.Index:
+    try:
+        return faiss.read_index(str(file))
+    except RuntimeError as error:
+        raise VectorIndexError(
+            f"The index in {index} is damaged: {file.name} cannot be read. {rebuild_hint(index)}"
+        ) from error
 
 
 def _describe(embedder: EmbedderIdentity) -> str:

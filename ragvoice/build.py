@@ -78,7 +78,7 @@ def open_index(settings: Settings) -> DocumentIndex:
         raise VectorIndexError(
             f"The index in {settings.index_path} was made with the embedder {made_with.name} "
             f"({made_with.fingerprint[:8]}), not with {configured.name} ({configured.fingerprint[:8]}). "
-            f"Set the embedder back, or: {rebuild_hint(settings.index_path)}"
+            f"Set the embedder back, or rebuild the index. {rebuild_hint(settings.index_path)}"
         )
     return index
 

@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
 
 from ingest.command import EPILOG as INGEST_EPILOG
@@ -32,6 +31,9 @@ app.add_typer(documents.app, name="documents")
 app.command("transcribe", epilog="Example: ragvoice transcribe question.wav --json")(speech.transcribe)
 app.command("speak", epilog='Example: ragvoice speak "Good morning." -o hello.wav')(speech.speak)
 app.command("evaluate", epilog="Example: ragvoice evaluate data --limit 40 --json report.json")(evaluate.evaluate)
+
+_WrongUse: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+"""Root of what a wrong command line raises; typer brings its own copy of click, or uses the installed one."""
 
 _PHONES_HOME = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -56,10 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RagVoiceError as error:
         print(f"ragvoice: {error}", file=sys.stderr)
         return 1
-    except click.exceptions.ClickException as error:
-        error.show()
+    except _WrongUse as error:
+        error.show()  # type: ignore[attr-defined]
         return 2
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         print("ragvoice: interrupted; nothing that was there is changed.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output, `head` for instance, has gone

@@ -33,7 +33,7 @@ class BadRequest:
 def read_requests(file: Path) -> Iterator[Request | BadRequest]:
     """:raises UsageError: when the file itself cannot be read."""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").split("\n")  # splitlines() would also cut at U+2028 in a string
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read: {error}. It takes one JSON object a line, in UTF-8.") from error
     for number, line in enumerate(lines, start=1):
@@ -44,23 +44,31 @@ def read_requests(file: Path) -> Iterator[Request | BadRequest]:
             row = json.loads(line)
             yield _request(row, number, file.parent)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            id_ = str(row["id"]) if isinstance(row, dict) and "id" in row else None
+            id_ = str(row["id"]) if isinstance(row, dict) and row.get("id") is not None else None
             yield BadRequest(
                 id_, UsageError(f'Line {number} is not an object with "id" and "question" or "audio": {error}')
             )
 
 
 def _request(row: dict[str, Any], number: int, folder: Path) -> Request:
-    history = tuple(Message(_speaker(line["speaker"]), str(line["text"])) for line in row.get("history") or ())
+    history = tuple(
+        Message(_speaker(line["speaker"]), printable(str(line["text"]))) for line in row.get("history") or ()
+    )
     question, audio = row.get("question"), row.get("audio")
     if question is None and audio is None:
         raise ValueError('neither "question" nor "audio" is given')
+    id_ = row.get("id")
     return Request(
-        str(row.get("id", number)),
-        None if question is None else str(question),
+        str(number if id_ is None else id_),
+        None if question is None else printable(str(question)),
         None if audio is None else folder / str(audio),
         history,
     )
+
+
+def printable(text: str) -> str:
+    """Without lone surrogates (bytes of a terminal that are not UTF-8, halves of a JSON escape): models refuse them."""
+    return text.encode("utf-8", errors="replace").decode("utf-8")
 
 
 def _speaker(value: Any) -> Any:

@@ -113,7 +113,7 @@ class VoiceBot:
                 yield replace(blank, timings=clock.timings(None))
                 return
             question = transcription.text
-        _check_question(question)
+        check_question(question)
         started = time.perf_counter()
         standalone = standalone_question(question, history)
         passages = tuple(self._retriever.search(standalone, self._passages, groups))
@@ -198,7 +198,8 @@ def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 4)
 
 
-def _check_question(question: str) -> None:
+def check_question(question: str) -> None:
+    """:raises UsageError: when there is nothing to answer, or a whole document of it."""
     words = len(question.split())
     if words == 0:
         raise UsageError(

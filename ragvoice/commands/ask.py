@@ -26,27 +26,34 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Show the passages that a question finds, best first."""
-    from ragvoice.build import build_retriever, open_index
-    from ragvoice.contract import search_json
+    from ragvoice.build import build_retriever, build_speech_to_text, open_index
+    from ragvoice.contract import printable, search_json
     from ragvoice.errors import UsageError
     from ragvoice.generation.followup import standalone_question
     from ragvoice.settings import read_settings
+    from ragvoice.voicebot import check_question
 
     if (query is None) == (input_file is None):
         raise UsageError('Give either a query or --input FILE, for example: ragvoice search "parental leave"')
     settings = read_settings(index=index)
     who = group_names(groups, settings.groups)
+    if query is not None:
+        check_question(query)
     retriever = build_retriever(settings, open_index(settings))
+    stt = build_speech_to_text(settings) if input_file and _any_audio(input_file) else None
 
     def look_up(text: str, history: Sequence[Message], id_: str | None) -> dict[str, Any]:
-        if not text.strip():
-            raise UsageError("The query is empty. Say what to look for.")
+        check_question(text)
         return search_json(text, retriever.search(standalone_question(text, history), k, who), id_)
 
+    def look_up_line(request: Request) -> dict[str, Any]:
+        heard = stt.transcribe(_decoded(request.audio)).text if stt and request.audio else request.question
+        return look_up(heard or "", request.history, request.id)
+
     if input_file:
-        _run_lines(input_file, lambda request: look_up(request.question or "", request.history, request.id))
+        _run_lines(input_file, look_up_line)
         return
-    found = look_up(query or "", (), None)
+    found = look_up(printable(query or ""), (), None)
     if as_json:
         typer.echo(json.dumps(found))
         return
@@ -69,9 +76,10 @@ def ask(
 ) -> None:
     """Answer a question from the documents, with citations, or say that it is not in them."""
     from ragvoice.build import build_voicebot
-    from ragvoice.contract import answer_json
+    from ragvoice.contract import answer_json, printable
     from ragvoice.errors import UsageError
     from ragvoice.settings import read_settings
+    from ragvoice.voicebot import check_question
 
     if [question, audio, input_file].count(None) != 2:
         raise UsageError('Give one of: a question, --audio FILE, --input FILE. Example: ragvoice ask "Who leads HR?"')
@@ -82,8 +90,9 @@ def ask(
     who = group_names(groups, settings.groups)
     listens = audio is not None or (input_file is not None and _any_audio(input_file))
     heard = _decoded(audio) if audio else None
-    if question is not None and not question.strip():
-        raise UsageError('The question is empty. Ask something, for example: ragvoice ask "Who leads HR?"')
+    if question is not None:
+        question = printable(question)
+        check_question(question)
     bot = build_voicebot(settings, listens=listens, speaks=speak is not None)
 
     def answer(request: Request) -> dict[str, Any]:

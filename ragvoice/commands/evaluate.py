@@ -37,7 +37,7 @@ def evaluate(
     wanted = style_name(style)
     data = read_dataset(dataset, limit)
     settings = read_settings(index=index or home() / "evaluation" / data.name)
-    _ingest_if_missing(data, settings)
+    ingest_if_missing(data, settings)
     retriever = build_retriever(settings, open_index(settings))
     bot = build_voicebot(settings, listens=False, speaks=False, retriever=retriever)
     # A document counts once, so its further chunks must not use up the largest cut-off.
@@ -61,7 +61,7 @@ def evaluate(
     typer.echo(f"  {'seconds a question (median)':<26} {_shown(scores.seconds_median)}")
 
 
-def _ingest_if_missing(dataset: Dataset, settings: Settings) -> None:
+def ingest_if_missing(dataset: Dataset, settings: Settings) -> None:
     if (settings.index_path / "CURRENT").is_file():
         return
     from ingest.command import ingest_command

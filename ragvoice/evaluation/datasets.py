@@ -43,13 +43,17 @@ def read_dataset(folder: Path, limit: int | None = None) -> Dataset:
     file = folder / "questions.jsonl"
     if not file.is_file():
         raise UsageError(f"{folder} is not a dataset: it has no questions.jsonl.")
+    try:
+        lines = file.read_text(encoding="utf-8-sig").split("\n")  # splitlines() would also cut at U+2028 in a string
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}. It takes one JSON object a line, in UTF-8.") from error
     questions = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             questions.append(_question(json.loads(line)))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(f"{file.name}, line {number} is not a question: {error!r}") from error
     if limit is not None and limit < len(questions):
         questions = [questions[i * len(questions) // limit] for i in range(limit)]

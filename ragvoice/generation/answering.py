@@ -103,7 +103,8 @@ class Answering:
         if not read:
             yield Verdict("abstained", ABSTENTION, 0.0)
             return
-        asked = " ".join([question, *(line.text for line in history[-2:])])
+        # Only what the person said counts as given: an earlier answer of ours is no evidence for the next one.
+        asked = " ".join([question, *(line.text for line in history[-2:] if line.speaker == "user")])
         said: list[Statement] = []
         confidence = 0.0
         for written, logprobs in self._sentences(stream, question, read, history, style):

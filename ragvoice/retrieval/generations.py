@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import shutil
+import sqlite3
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -67,17 +68,27 @@ def current_generation(index: Path) -> Path:
 
     :raises VectorIndexError: when there is no index here.
     """
-    pointer = index / "CURRENT"
     try:
-        name = pointer.read_text(encoding="utf-8").strip()
+        name = current_name(index)
     except OSError as error:
         raise VectorIndexError(
             f"There is no index in {index}. Build one with: ragvoice ingest FOLDER --index {index}"
         ) from error
     folder = index / "generations" / name
-    if not name or not folder.is_dir():
+    if not name or Path(name).name != name or not folder.is_dir():
         raise VectorIndexError(f"The index in {index} names a generation that is not there. {rebuild_hint(index)}")
     return folder
+
+
+def current_name(index: Path) -> str:
+    """What `CURRENT` says, whether or not there is such a generation."""
+    return (index / "CURRENT").read_text(encoding="utf-8", errors="replace").replace("\0", "").strip()
+
+
+def open_catalogue(folder: Path) -> sqlite3.Connection:
+    """The catalogue of a published generation, read-only and for any thread; nothing changes it any more."""
+    uri = (folder / "catalogue.sqlite").resolve().as_uri()  # quotes what has a meaning in a URI, such as # and ?
+    return sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, check_same_thread=False)
 
 
 def rebuild_hint(index: Path) -> str:
@@ -98,7 +109,7 @@ def read_manifest(folder: Path) -> Manifest:
         data["embedder"] = EmbedderIdentity(**data["embedder"])
         data["files"] = {name: (int(size), str(digest)) for name, (size, digest) in data["files"].items()}
         return Manifest(**data)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise VectorIndexError(
             f"The index in {index} is damaged: unreadable manifest. {rebuild_hint(index)}"
         ) from error
@@ -115,10 +126,14 @@ def check_files(folder: Path, manifest: Manifest) -> None:
             raise VectorIndexError(f"The index in {index} is damaged: {name} has changed. {rebuild_hint(index)}")
 
 
-def publish(index: Path, staged: Path, embedder: EmbedderIdentity, documents: int, chunks: int) -> Manifest:
+def publish(
+    index: Path, staged: Path, embedder: EmbedderIdentity, documents: int, chunks: int, *, forgets: bool = False
+) -> Manifest:
     """Write the manifest, then switch `CURRENT` to the staged folder; drop all but the two newest generations.
 
-    The one before the newest stays for readers that opened it a moment ago.
+    The one before the newest stays for readers that are opening it at this moment.
+
+    :param forgets: Drop that one too, because it holds documents that were taken out.
     """
     files = {
         file.relative_to(staged).as_posix(): (file.stat().st_size, file_sha256(file))
@@ -127,7 +142,7 @@ def publish(index: Path, staged: Path, embedder: EmbedderIdentity, documents: in
     }
     manifest = Manifest(staged.name, embedder, documents, chunks, files)
     _write_durably(staged / "manifest.json", json.dumps(asdict(manifest), indent=1))
-    previous = (index / "CURRENT").read_text(encoding="utf-8").strip() if (index / "CURRENT").is_file() else ""
+    previous = current_name(index) if (index / "CURRENT").is_file() and not forgets else ""
     _write_durably(index / "CURRENT.new", staged.name + "\n")
     os.replace(index / "CURRENT.new", index / "CURRENT")
     for folder in (index / "generations").iterdir():

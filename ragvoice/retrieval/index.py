@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 
 from ragvoice.datatypes import EVERYONE, Passage, Place
 from ragvoice.errors import UsageError, VectorIndexError
-from ragvoice.retrieval.generations import Manifest, check_files, current_generation, read_manifest, rebuild_hint
+from ragvoice.retrieval.generations import (
+    Manifest,
+    check_files,
+    current_generation,
+    current_name,
+    open_catalogue,
+    read_manifest,
+    rebuild_hint,
+)
 from ragvoice.retrieval.lexical import LexicalIndex
 
 _CHUNK_COLUMNS = (
@@ -66,15 +74,26 @@ class DocumentIndex:
     @classmethod
     def open(cls, index: Path) -> DocumentIndex:
         """:raises VectorIndexError: when there is none, it is damaged, or of a schema this version does not read."""
-        folder = current_generation(index)
+        while True:
+            try:
+                name = current_name(index)
+                return cls._open(current_generation(index))
+            except VectorIndexError:
+                if current_name(index) == name:
+                    raise  # else a writer has just put a newer generation in its place
+            except OSError:
+                current_generation(index)  # says that there is no index
+                raise
+
+    @classmethod
+    def _open(cls, folder: Path) -> DocumentIndex:
+        index = folder.parent.parent
         manifest = read_manifest(folder)
         check_files(folder, manifest)
         try:
-            database = sqlite3.connect(
-                f"file:{folder / 'catalogue.sqlite'}?mode=ro&immutable=1", uri=True, check_same_thread=False
-            )
-            opened = cls(manifest, database, faiss.read_index(str(folder / "vectors.faiss")), LexicalIndex.load(folder))
-        except (sqlite3.Error, RuntimeError, ValueError) as error:
+            vectors = faiss.read_index(str(folder / "vectors.faiss"))
+            opened = cls(manifest, open_catalogue(folder), vectors, LexicalIndex.load(folder))
+        except (OSError, sqlite3.Error, RuntimeError, ValueError) as error:
             raise VectorIndexError(f"The index in {index} is damaged ({error}). {rebuild_hint(index)}") from error
         if opened._vectors.ntotal != len(opened._ids_n):
             raise VectorIndexError(

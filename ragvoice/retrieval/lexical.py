@@ -6,8 +6,10 @@ Legend: `n` chunks.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +29,10 @@ class LexicalIndex:
 
     @classmethod
     def build(cls, texts: Sequence[str]) -> LexicalIndex:
-        import bm25s
-
         tokens = _tokenise(texts)
         if not any(tokens):
             return cls(None, len(texts))
-        bm25 = bm25s.BM25(method="lucene")
+        bm25 = _bm25s().BM25(method="lucene")
         bm25.index(tokens, show_progress=False)
         return cls(bm25, len(texts))
 
@@ -46,12 +46,10 @@ class LexicalIndex:
     @classmethod
     def load(cls, folder: Path) -> LexicalIndex:
         """:raises VectorIndexError: when the files are missing or cannot be read."""
-        import bm25s
-
         target = folder / _FOLDER
         try:
             size = json.loads((target / "size.json").read_text())
-            bm25 = None if size["empty"] else bm25s.BM25.load(str(target), load_corpus=False)
+            bm25 = None if size["empty"] else _bm25s().BM25.load(str(target), load_corpus=False)
         except Exception as error:  # bm25s raises whatever numpy and json raise
             raise VectorIndexError(f"The lexical index cannot be read ({error}).") from error
         return cls(bm25, int(size["size"]))
@@ -69,9 +67,16 @@ class LexicalIndex:
 
 
 def _tokenise(texts: Sequence[str]) -> list[list[str]]:
-    import bm25s
     import Stemmer
 
-    return bm25s.tokenize(  # type: ignore[no-any-return]
+    return _bm25s().tokenize(  # type: ignore[no-any-return]
         list(texts), stopwords="en", stemmer=Stemmer.Stemmer("english"), return_ids=False, show_progress=False
     )
+
+
+def _bm25s() -> ModuleType:
+    """The library, silenced: it sets its own logger to DEBUG, which would reach the user's terminal."""
+    import bm25s
+
+    logging.getLogger("bm25s").setLevel(logging.WARNING)
+    return bm25s  # type: ignore[no-any-return]

@@ -1,0 +1,67 @@
+"""The embedder gives the vectors of the published model, in the order of the texts, however they are batched.
+
+Reference values: sentence-transformers 5 on the original float32 weights. The runtime has int8 weights.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from langchain_core.embeddings import Embeddings
+
+from ragvoice.errors import ModelError
+from ragvoice.retrieval.embeddings import CTranslate2Embeddings, _length_sorted_batches, tokens_of
+
+TEXTS = [
+    "This is an example sentence",
+    "Each sentence is converted",
+    "How many days of annual leave do I get?",
+    "Employees receive 25 days of paid holiday a year.",
+]
+REFERENCE_FIRST_SIX = [0.0677, 0.0635, 0.0487, 0.0793, 0.0374, 0.0027]
+REFERENCE_COSINES = np.array(
+    [
+        [1.0000, 0.4046, -0.0929, -0.0219],
+        [0.4046, 1.0000, 0.0132, 0.0674],
+        [-0.0929, 0.0132, 1.0000, 0.5445],
+        [-0.0219, 0.0674, 0.5445, 1.0000],
+    ]
+)
+
+
+def test_vectors_are_those_of_the_published_model(embeddings: Embeddings) -> None:
+    vectors = np.array(embeddings.embed_documents(TEXTS))
+    assert vectors.shape == (4, 384)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
+    assert vectors[0, :6] == pytest.approx(REFERENCE_FIRST_SIX, abs=0.02)
+    assert np.abs(vectors @ vectors.T - REFERENCE_COSINES).max() < 0.02
+
+
+def test_order_and_values_do_not_depend_on_the_batch(embeddings: Embeddings) -> None:
+    texts = [*TEXTS, "word " * 150, "", "x"]
+    together = np.array(embeddings.embed_documents(texts))
+    alone = np.array([embeddings.embed_query(text) for text in texts])
+    assert (together * alone).sum(axis=1) == pytest.approx(1, abs=0.02)
+    assert embeddings.embed_documents([]) == []
+
+
+def test_a_text_over_the_limit_is_cut(embeddings: Embeddings) -> None:
+    long = np.array(embeddings.embed_documents(["word " * 300, "word " * 20_000]))
+    assert long[0] @ long[1] == pytest.approx(1, abs=1e-3)
+
+
+def test_batches_hold_every_index_once_and_stay_small() -> None:
+    lengths = [5, 100, 7, 100, 3, 50]
+    batches = _length_sorted_batches(lengths, 200)
+    assert batches == [[1, 3], [5, 2, 0, 4]]  # 2 * 100 tokens, then 4 * 50
+    assert _length_sorted_batches([500], 200) == [[0]]
+
+
+def test_a_folder_that_is_no_model_is_a_model_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="ragvoice models verify"):
+        CTranslate2Embeddings(tmp_path)
+    assert tokens_of(tmp_path) == 256
+    (tmp_path / "sentence_bert_config.json").write_text('{"max_seq_length": 128}')
+    assert tokens_of(tmp_path) == 128
