@@ -44,8 +44,8 @@ class AnswerStream:
     """Iterate to get statements as soon as each is written and found supported; then `verdict` is there.
 
     Rule for saying a sentence: it is no refusal and no question, it says more than the question did, a passage
-    supports it, all its numbers stand in that passage, and for the first one the estimated P(right) reaches the threshold. A first sentence that fails makes the whole
-    answer an abstention; a later one is dropped.
+    supports it, all its numbers stand in that passage, and for the first one the estimated P(right) reaches the
+    threshold. A first sentence that fails makes the whole answer an abstention; a later one is dropped.
     """
 
     def __init__(self, statements: Iterator[Statement | Verdict]):
