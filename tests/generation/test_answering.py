@@ -1,0 +1,162 @@
+"""What may be said: the rules between the model and the listener, with a model that says what the test wants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
+
+from ragvoice.datatypes import Message, Passage, Style
+from ragvoice.generation.answering import ABSTENTION, Answering, Statement, Verdict
+from ragvoice.generation.confidence import ConfidenceModel
+
+QUESTION = "How many days of annual leave do I get?"
+TEXT = "Leave is generous. Employees get 25 days of annual leave a year. Bank holidays come on top of that."
+PASSAGE = Passage("a.md", "a.md", "Handbook", "Leave", 3, None, TEXT, 500, 0.9, 0.8)
+OTHER = Passage("b.md", "b.md", "Pay", "", None, None, "Salaries are paid on the 26th.", 0, 0.8, 0.5)
+SURE = ConfidenceModel(10.0, {})
+UNSURE = ConfidenceModel(-10.0, {})
+
+
+class ScriptedChat(GenericFakeChatModel):
+    """Writes the given text word by word; a token is a word."""
+
+    def get_num_tokens(self, text: str) -> int:
+        return len(text.split())
+
+
+@dataclass
+class Said:
+    statements: list[Statement]
+    verdict: Verdict
+
+
+def say(
+    words: str,
+    passages: tuple[Passage, ...] = (PASSAGE, OTHER),
+    confidence: ConfidenceModel = SURE,
+    style: Style = "spoken",
+    question: str = QUESTION,
+    history: tuple[Message, ...] = (),
+    prompt_tokens: int = 900,
+) -> Said:
+    chat = ScriptedChat(messages=iter([AIMessage(words)]))
+    answering = Answering(chat, confidence, relative_score=0.0, prompt_tokens=prompt_tokens, min_confidence=0.5)
+    stream = answering.stream(question, passages, history, style)
+    return Said(list(stream), stream.verdict)
+
+
+def assert_abstained(said: Said) -> None:
+    assert said.statements == []
+    assert (said.verdict.outcome, said.verdict.answer, said.verdict.citations) == ("abstained", ABSTENTION, ())
+
+
+def test_a_supported_sentence_is_said_and_quoted_to_the_letter() -> None:
+    said = say("You get 25 days of annual leave.")
+    assert said.verdict.outcome == "answered"
+    assert said.verdict.answer == "You get 25 days of annual leave."
+    [citation] = said.verdict.citations
+    assert citation.quote == "Employees get 25 days of annual leave a year."
+    assert TEXT[citation.start_index - 500 :].startswith(citation.quote)
+    assert (citation.doc_id, citation.page, citation.section) == ("a.md", 3, "Leave")
+    assert [statement.text for statement in said.statements] == ["You get 25 days of annual leave."]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The passages do not mention this.",
+        "That is not in the documents.",
+        "You get 30 days of annual leave.",  # a number that nobody wrote
+        "You get 26 days of annual leave.",  # a number of another passage
+        "Elephants migrate northwards.",
+        "How many days of annual leave do I get?",
+        "   \n ",
+        "[1]",
+    ],
+)
+def test_what_the_passages_do_not_say_is_not_said(words: str) -> None:
+    assert_abstained(say(words))
+
+
+def test_an_unsure_answer_is_not_said() -> None:
+    said = say("You get 25 days of annual leave.", confidence=UNSURE)
+    assert_abstained(said)
+    assert said.verdict.confidence < 0.5
+
+
+def test_without_passages_the_model_is_not_asked() -> None:
+    class Silent(ScriptedChat):
+        def _generate(self, *_: object, **__: object) -> object:  # type: ignore[override]
+            raise AssertionError("asked")
+
+    stream = Answering(Silent(messages=iter(())), SURE).stream(QUESTION, ())
+    assert list(stream) == []
+    assert stream.verdict == Verdict("abstained", ABSTENTION, 0.0)
+
+
+def test_a_second_sentence_without_support_is_dropped() -> None:
+    said = say("You get 25 days of annual leave. Elephants get 99 peanuts.")
+    assert said.verdict.answer == "You get 25 days of annual leave."
+    assert len(said.verdict.citations) == 1
+
+
+def test_a_second_sentence_with_support_has_its_own_citation() -> None:
+    said = say("You get 25 days of annual leave. Bank holidays come on top.")
+    assert said.verdict.answer == "You get 25 days of annual leave. Bank holidays come on top."
+    assert [citation.quote for citation in said.verdict.citations] == [
+        "Employees get 25 days of annual leave a year.",
+        "Bank holidays come on top of that.",
+    ]
+
+
+def test_an_answer_is_short_enough_to_be_heard() -> None:
+    said = say("You get 25 days of annual leave. Bank holidays come on top. Leave is generous. Leave is generous.")
+    assert len(said.statements) == 2
+
+
+def test_a_refusal_after_a_good_sentence_ends_the_answer() -> None:
+    said = say("You get 25 days of annual leave. The passages do not say more. Bank holidays come on top.")
+    assert said.verdict.answer == "You get 25 days of annual leave."
+
+
+@pytest.mark.parametrize(
+    "words", ["You get **25 days** of annual leave [1].", "- You get `25 days` of annual leave. [1, 2]"]
+)
+def test_marks_of_the_page_are_not_said(words: str) -> None:
+    assert say(words).verdict.answer == "You get 25 days of annual leave."
+
+
+def test_a_short_answer_is_the_bare_fact_in_one_piece() -> None:
+    said = say("25 days.\n", style="short")
+    assert said.verdict.outcome == "answered"
+    assert said.verdict.answer.rstrip(".") == "25 days"
+    assert len(said.statements) == 1
+    assert_abstained(say("30 days", style="short"))
+
+
+def test_sentences_come_while_the_model_still_writes() -> None:
+    stream = Answering(
+        ScriptedChat(messages=iter([AIMessage("You get 25 days of annual leave. Bank holidays come on top.")])),
+        SURE,
+        min_confidence=0.5,
+    ).stream(QUESTION, (PASSAGE,))
+    first = next(iter(stream))
+    assert first.text == "You get 25 days of annual leave."
+    assert stream.first_token_at is not None
+    assert stream.verdict.outcome == "abstained"  # not decided yet
+
+
+def test_a_passage_over_the_budget_is_cut_and_quotes_stay_in_place() -> None:
+    long = Passage("l.md", "l.md", "T", "", None, None, TEXT + " filler" * 500, 40, 0.9, 0.8)
+    said = say("You get 25 days of annual leave.", (long,), prompt_tokens=100)
+    [citation] = said.verdict.citations
+    assert long.text[citation.start_index - 40 :].startswith(citation.quote)
+
+
+def test_numbers_of_the_conversation_may_be_repeated() -> None:
+    history = (Message("user", "I started in 2019."), Message("agent", "Noted."))
+    assert say("Since 2019 you get 25 days of annual leave.", history=history).verdict.outcome == "answered"
+    assert_abstained(say("Since 2019 you get 25 days of annual leave."))

@@ -1,0 +1,125 @@
+"""Messages -> tokens, as transformers itself would do it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+
+from ragvoice.errors import ModelError
+from ragvoice.generation.chat_template import ChatTemplate
+
+CONVERSATION = [
+    SystemMessage("Answer in one sentence."),
+    HumanMessage("Who wrote it?"),
+    AIMessage("Nobody knows."),
+    HumanMessage("  And when?\n\nRoughly. "),
+]
+
+
+def rows(messages: list[BaseMessage]) -> list[dict[str, str]]:
+    names = {"system": "system", "human": "user", "ai": "assistant"}
+    return [{"role": names[message.type], "content": message.text} for message in messages]
+
+
+@pytest.fixture
+def folder(tiny_llama: Path, tmp_path: Path) -> Path:
+    """A copy that a test may change."""
+    return Path(shutil.copytree(tiny_llama, tmp_path / "model"))
+
+
+def with_template(folder: Path, source: str) -> Path:
+    (folder / "chat_template.jinja").write_text(source)
+    return folder
+
+
+@pytest.mark.parametrize("messages", [CONVERSATION, CONVERSATION[1:], CONVERSATION[:2]])
+def test_default_model_is_prompted_as_transformers_does(default_ctranslate2: Path, messages: list[BaseMessage]) -> None:
+    from transformers import PreTrainedTokenizerFast
+
+    theirs = PreTrainedTokenizerFast.from_pretrained(default_ctranslate2)
+    ours = ChatTemplate(default_ctranslate2)
+    assert ours.render(messages) == theirs.apply_chat_template(
+        rows(messages), add_generation_prompt=True, tokenize=False
+    )
+    front, rest = ours.split_prompt(messages)
+    expected = theirs.apply_chat_template(rows(messages), add_generation_prompt=True, return_dict=True)["input_ids"]
+    assert [ours.tokenizer.token_to_id(token) for token in front + rest] == expected
+
+
+def test_front_is_the_system_message_and_the_same_for_every_question(default_ctranslate2: Path) -> None:
+    template = ChatTemplate(default_ctranslate2)
+    first, _ = template.split_prompt(CONVERSATION[:2])
+    second, rest = template.split_prompt([CONVERSATION[0], HumanMessage("Another question?")])
+    assert first == second
+    assert template.tokenizer.decode([template.tokenizer.token_to_id(token) for token in first]).endswith(
+        "Answer in one sentence.\n"
+    )
+    assert "Another" in "".join(rest)
+
+
+def test_conversation_without_system_message_has_no_front(tiny_llama: Path) -> None:
+    front, rest = ChatTemplate(tiny_llama).split_prompt([HumanMessage("w1 w2")])
+    assert front == []
+    assert rest == ["<|im_start|>", "<unk>", "w1", "w2", "<|im_end|>", "<|im_start|>", "assistant"]
+
+
+def test_default_model_ends_at_both_of_its_end_tokens(default_ctranslate2: Path) -> None:
+    assert set(ChatTemplate(default_ctranslate2).end_tokens) == {"<|im_end|>", "<|endoftext|>"}
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"), [(None, ["<|im_end|>"]), (4, ["<|im_end|>", "w0"]), ([2], ["<|im_end|>"])]
+)
+def test_end_tokens_of_the_generation_config_are_added(
+    folder: Path, ids: int | list[int] | None, expected: list[str]
+) -> None:
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": ids}))
+    assert ChatTemplate(folder).end_tokens == expected
+
+
+def test_template_may_ask_whether_there_are_tools_and_leave_a_loop(folder: Path) -> None:
+    source = (
+        "{% if tools is not none %}TOOLS{% endif %}"
+        "{% for m in messages %}{% if loop.index > 1 %}{% break %}{% endif %}{{ bos_token }}{{ m.content }}{% endfor %}"
+    )
+    assert ChatTemplate(with_template(folder, source)).render(CONVERSATION) == "<|im_start|>Answer in one sentence."
+
+
+def test_template_in_the_tokenizer_configuration_is_found_by_name(folder: Path) -> None:
+    (folder / "chat_template.jinja").unlink()
+    file = folder / "tokenizer_config.json"
+    named = [{"name": "rag", "template": "other"}, {"name": "default", "template": "{{ messages[0].content }}"}]
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"chat_template": named}))
+    assert ChatTemplate(folder).render(CONVERSATION) == "Answer in one sentence."
+
+
+def test_model_without_template_is_refused(folder: Path) -> None:
+    (folder / "chat_template.jinja").unlink()
+    with pytest.raises(ModelError, match="instruction-tuned"):
+        ChatTemplate(folder)
+
+
+def test_model_without_tokenizer_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no readable tokenizer"):
+        ChatTemplate(tmp_path)
+
+
+def test_template_that_is_not_jinja_is_refused(folder: Path) -> None:
+    with pytest.raises(ModelError, match="cannot be read"):
+        ChatTemplate(with_template(folder, "{% for %}"))
+
+
+def test_template_may_refuse_a_conversation_in_its_own_words(folder: Path) -> None:
+    template = ChatTemplate(with_template(folder, "{{ raise_exception('no system role') }}"))
+    with pytest.raises(ModelError, match="no system role"):
+        template.render(CONVERSATION)
+
+
+def test_template_cannot_reach_into_python(folder: Path) -> None:
+    template = ChatTemplate(with_template(folder, "{{ messages.__class__.__mro__ }}"))
+    with pytest.raises(ModelError, match="unsafe"):
+        template.render(CONVERSATION)

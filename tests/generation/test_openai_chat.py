@@ -1,0 +1,158 @@
+"""An OpenAI-compatible server: a real one, llama.cpp's, in a process of its own on the loopback interface."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import HumanMessage, SystemMessage
+
+from ragvoice.build import build_chat_model
+from ragvoice.errors import GenerationError, UsageError
+from ragvoice.settings import Settings
+
+QUESTION = [SystemMessage("Answer in one short sentence."), HumanMessage("What is the capital of France?")]
+
+
+@dataclass(frozen=True)
+class Served:
+    url: str
+    key: str
+    process: subprocess.Popen[str]
+
+
+def start(gguf: Path) -> Served:
+    key = secrets.token_hex(16)
+    script = Path(__file__).with_name("served_model.py")
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(gguf), key],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    assert url.startswith("http://127.0.0.1:"), "the server did not start"
+    return Served(f"{url}/v1", key, process)
+
+
+def stop(server: Served) -> None:
+    for stream in (server.process.stdin, server.process.stdout):
+        if stream:
+            stream.close()
+    server.process.kill()
+    server.process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(small_gguf: Path) -> Iterator[Served]:
+    server = start(small_gguf)
+    yield server
+    stop(server)
+
+
+@pytest.fixture(autouse=True)
+def direct(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy, no key and no settings from this machine's environment."""
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_BASE", "OPENAI_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+def served_chat(url: str) -> BaseChatModel:
+    settings = Settings(llm="smollm2", llm_runtime="openai", llm_url=url, max_new_tokens=12)
+    return build_chat_model(settings)
+
+
+def unused_url() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+
+
+@pytest.mark.slow
+def test_server_answers_with_the_key_of_the_environment(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", server.key)
+    chat = served_chat(server.url)
+    pieces = [chunk.text for chunk in chat.stream(QUESTION)]
+    assert len([piece for piece in pieces if piece]) > 3
+    assert "Paris" in "".join(pieces)
+    assert chat.invoke(QUESTION).text == "".join(pieces)
+
+
+@pytest.mark.slow
+def test_reply_is_no_longer_than_the_setting(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", server.key)
+    reply = served_chat(server.url).invoke([HumanMessage("Tell a long story of a fox.")])
+    assert reply.usage_metadata is not None
+    assert reply.usage_metadata["output_tokens"] == 12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["wrong", None])
+def test_wrong_key_names_the_variable_and_does_not_show_the_key(
+    server: Served, monkeypatch: pytest.MonkeyPatch, key: str | None
+) -> None:
+    if key:
+        monkeypatch.setenv("OPENAI_API_KEY", key)
+    for ask in (served_chat(server.url).invoke, lambda messages: list(served_chat(server.url).stream(messages))):
+        with pytest.raises(GenerationError, match="OPENAI_API_KEY") as raised:
+            ask(QUESTION)
+        assert "wrong" not in str(raised.value)
+
+
+@pytest.mark.slow
+def test_prompt_that_the_server_cannot_read_is_refused(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", server.key)
+    with pytest.raises(GenerationError, match="context"):
+        served_chat(server.url).invoke([HumanMessage("fox " * 3000)])
+
+
+@pytest.mark.slow
+def test_server_that_dies_in_the_middle_of_an_answer_is_reported(
+    small_gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start(small_gguf)
+    monkeypatch.setenv("OPENAI_API_KEY", server.key)
+    pieces = served_chat(server.url).model_copy(update={"max_tokens": 800}).stream([HumanMessage("Tell a story.")])
+    try:
+        for _ in range(3):
+            next(pieces)
+    finally:
+        stop(server)
+    with pytest.raises(GenerationError, match=r"cannot be reached|broke off"):  # by the version of openai
+        list(pieces)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_server_that_is_down_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = unused_url()
+    with pytest.raises(GenerationError, match="cannot be reached") as raised:
+        served_chat(url).invoke(QUESTION)
+    assert url in str(raised.value)
+    with pytest.raises(GenerationError, match="cannot be reached"):
+        list(served_chat(url).stream(QUESTION))
+
+
+def test_key_is_read_when_asked_and_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "first-secret")
+    chat = served_chat(unused_url())
+    assert "first-secret" not in repr(chat)
+    monkeypatch.setenv("OPENAI_API_KEY", "second-secret")
+    key = chat.openai_api_key()  # type: ignore[attr-defined]
+    assert key == "second-secret"
+    assert not any("key" in name for name in Settings.model_fields)
+
+
+def test_tokens_are_counted_without_a_tokenizer_on_the_safe_side() -> None:
+    assert served_chat(unused_url()).get_num_tokens("The capital of France is Paris.") == 9
+
+
+def test_runtime_without_url_is_refused() -> None:
+    with pytest.raises(UsageError, match="llm_url"):
+        build_chat_model(Settings(llm_runtime="openai", llm_url=None))
