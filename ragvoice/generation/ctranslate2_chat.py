@@ -142,6 +142,8 @@ class CTranslate2ChatModel(BaseChatModel):
                 yield chunk
                 if end is not None:
                     return
+            if not ids:  # LangChain takes a stream without a chunk for an error; a model may end at once
+                yield ChatGenerationChunk(message=AIMessageChunk(content=""))
         except (RuntimeError, ValueError) as error:
             raise GenerationError(f"The language model failed: {error}") from error
         finally:
