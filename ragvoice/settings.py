@@ -35,7 +35,7 @@ def home() -> Path:
 class Settings(BaseSettings):
     """A model setting takes a catalogue name, a hub id (`org/name`) or a local folder."""
 
-    model_config = SettingsConfigDict(env_prefix="RAGVOICE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="RAGVOICE_", frozen=True, extra="forbid")
 
     index: Path | None = None
     """Folder of the index; None is RAGVOICE_HOME/index."""

@@ -102,3 +102,10 @@ def test_other_variables_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("CHUNK_TOKENS", "1")
     assert read_settings().chunk_tokens == Settings.model_fields["chunk_tokens"].default
     assert os.environ["RAGVOICE_SOMETHING_ELSE"] == "1"
+
+
+def test_a_misspelt_setting_in_a_file_is_refused_not_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ragvoice.toml").write_text('llmm = "x"\n', encoding="utf-8")
+    with pytest.raises(UsageError, match="llmm"):
+        read_settings()
