@@ -152,7 +152,7 @@ def fit() -> None:
     print(f"{len(rows)} answers, {y.mean():.2f} right; held out: {held_out.sum()}")
     print(f"AUROC {roc_auc_score(y[held_out], p[held_out]):.3f}, ECE {_ece(y[held_out], p[held_out]):.3f}")
     print("| threshold | unanswerable refused | answerable refused | right when answered |\n| --- | --- | --- | --- |")
-    for threshold in (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6):
+    for threshold in (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6):
         refused = p < threshold
         kept = held_out & ~refused
         rightly, wrongly = refused[held_out & ~answerable].mean(), refused[held_out & answerable].mean()

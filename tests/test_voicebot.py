@@ -1,0 +1,105 @@
+"""The whole turn on the real models: a recorded question in, a spoken and cited answer out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ragvoice.build import build_voicebot
+from ragvoice.datatypes import Answer, AudioChunk
+from ragvoice.errors import SpeechError, UsageError
+from ragvoice.evaluation.answer_metrics import normalise
+from ragvoice.retrieval.index import DocumentIndex
+from ragvoice.settings import Settings
+from ragvoice.speech.audio import decode, resample
+from ragvoice.voicebot import NO_SPEECH, Event, Found, Heard, Said, VoiceBot
+
+RECORDINGS = Path(__file__).resolve().parents[1] / "data" / "recordings"
+
+
+@pytest.fixture(scope="module")
+def bot(settings: Settings, sample_index: Path) -> VoiceBot:
+    return build_voicebot(settings.model_copy(update={"index": sample_index}), listens=True, speaks=True)
+
+
+@pytest.fixture(scope="module")
+def spoken_turn(bot: VoiceBot) -> list[Event]:
+    recording = next(RECORDINGS.glob("tf-011-*.flac"))
+    return list(bot.turn(decode(recording), speak=True))
+
+
+def test_a_turn_hears_searches_speaks_and_ends_with_the_answer(spoken_turn: list[Event]) -> None:
+    kinds = [type(event) for event in spoken_turn]
+    assert kinds[:2] == [Heard, Found]
+    assert set(kinds[2:-1]) == {Said}
+    assert kinds[-1] is Answer
+
+
+def test_the_recorded_question_is_understood_and_answered(spoken_turn: list[Event]) -> None:
+    answer = spoken_turn[-1]
+    assert isinstance(answer, Answer)
+    assert "doctor" in answer.question.lower()
+    assert answer.outcome == "answered"
+    assert "eighth day" in answer.answer
+    assert answer.models.stt
+    assert answer.models.tts
+
+
+def test_the_spoken_answer_says_what_is_written(bot: VoiceBot, spoken_turn: list[Event]) -> None:
+    chunks = [event.audio for event in spoken_turn if isinstance(event, Said) and event.audio is not None]
+    spoken = AudioChunk(np.concatenate([chunk.samples_t for chunk in chunks]), chunks[0].sample_rate_hz)
+    heard = bot._transcribe(resample(spoken, 16_000)).text
+    answer = spoken_turn[-1]
+    assert isinstance(answer, Answer)
+    written, listened = set(normalise(answer.answer).split()), set(normalise(heard).split())
+    assert len(written & listened) >= 0.7 * len(written)
+
+
+def test_citations_are_verbatim_in_the_document(spoken_turn: list[Event], sample: DocumentIndex) -> None:
+    answer = spoken_turn[-1]
+    assert isinstance(answer, Answer)
+    assert answer.citations
+    for citation in answer.citations:
+        text = sample.document(citation.doc_id).text
+        assert text[citation.start_index : citation.start_index + len(citation.quote)] == citation.quote
+
+
+def test_timings_are_in_the_order_of_the_stages(spoken_turn: list[Event]) -> None:
+    answer = spoken_turn[-1]
+    assert isinstance(answer, Answer)
+    timings = answer.timings
+    assert timings.transcribe is not None
+    assert timings.first_token is not None
+    assert timings.first_audio is not None
+    assert timings.total is not None
+    assert 0 < timings.transcribe < timings.first_token < timings.first_audio <= timings.total
+
+
+def test_silence_is_not_answered(bot: VoiceBot) -> None:
+    events = list(bot.turn(AudioChunk(np.zeros(32_000, dtype=np.float32), 16_000), speak=True))
+    answer = events[-1]
+    assert isinstance(answer, Answer)
+    assert (answer.outcome, answer.answer) == ("no_speech", NO_SPEECH)
+    assert answer.passages == ()
+    assert any(isinstance(event, Said) and event.audio is not None for event in events)
+
+
+def test_an_off_topic_question_is_an_abstention_without_citations(bot: VoiceBot) -> None:
+    answer = bot.ask("What is the capital of Australia?")
+    assert answer.outcome == "abstained"
+    assert answer.citations == ()
+    assert "Canberra" not in answer.answer
+
+
+def test_an_empty_or_endless_question_is_refused(bot: VoiceBot) -> None:
+    for question in ("  ", "word " * 10_000):
+        with pytest.raises(UsageError):
+            bot.ask(question)
+
+
+def test_a_recording_without_a_recogniser_says_so(bot: VoiceBot) -> None:
+    deaf = VoiceBot(bot._retriever, bot._answering)
+    with pytest.raises(SpeechError, match="recogniser"):
+        deaf.ask(AudioChunk(np.zeros(16_000, dtype=np.float32), 16_000))
