@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 from langchain_core.documents import Document
@@ -18,6 +19,7 @@ from ingest.loaders import CORPUS_FILE, CorpusLoader, load
 from ingest.sources import Root, SourceFile, resolve_root, walk
 from ingest.splitting import PageSpan, TokenOffsets, split
 from ingest.writer import GenerationWriter, ParsedDocument, remembered_roots, writing
+from ragvoice.datatypes import Place
 from ragvoice.errors import DocumentError, UsageError
 from ragvoice.retrieval.generations import EmbedderIdentity, current_generation, read_manifest
 
@@ -126,6 +128,7 @@ def _sync(root: Root, writer: GenerationWriter, chunking: Chunking, summary: Ing
     """:returns: Whether anything of this root has changed."""
     own = _owned_roots(root, writer)
     known = writer.documents()
+    parts = _parts(known)
     mine = {doc_id for doc_id, (owner, _, _) in known.items() if owner in own}
     rules = AccessRules(root)
     before = len(summary.skipped)
@@ -136,7 +139,7 @@ def _sync(root: Root, writer: GenerationWriter, chunking: Chunking, summary: Ing
     for number, file in enumerate(files):
         report("read", number, len(files))
         groups = rules.groups(file.path.resolve())
-        for candidate in _documents(root, file, known, summary):
+        for candidate in _documents(root, file, known, parts, summary):
             doc_id = candidate.doc_id
             if doc_id in seen:
                 summary.skipped.append(Skipped(doc_id, f"the same doc_id as in {seen[doc_id]}"))
@@ -164,7 +167,8 @@ def _sync(root: Root, writer: GenerationWriter, chunking: Chunking, summary: Ing
         raise UsageError(
             f"No readable document in {root.path.name or 'the folder'}"
             + (f" ({reasons})." if reasons else ".")
-            + " Supported: Markdown, text, HTML, PDF, DOCX and corpus.jsonl."
+            + " Supported: Markdown, text, HTML, PDF, Office and OpenDocument files, RTF, EPUB, CSV, JSON, e-mail, ZIP"
+            " and corpus.jsonl."
         )
     for doc_id in mine - seen.keys():
         writer.remove(doc_id)
@@ -216,12 +220,24 @@ class _Candidate:
     """Empty when the index holds this very content."""
 
 
-_PARSER_VERSION = "2"
+_PARSER_VERSION = "3"
 """Part of every file hash: raise it when loaders or splitting change, and all documents are read again."""
 
 
+def _parts(doc_ids: Iterable[str]) -> dict[str, list[str]]:
+    """doc_id of a file -> the documents that the index has of it: itself, and what is inside it."""
+    parts: dict[str, list[str]] = {}
+    for doc_id in doc_ids:
+        parts.setdefault(doc_id.split("!/", 1)[0], []).append(doc_id)
+    return parts
+
+
 def _documents(
-    root: Root, file: SourceFile, known: dict[str, tuple[str, str, str]], summary: IngestSummary
+    root: Root,
+    file: SourceFile,
+    known: dict[str, tuple[str, str, str]],
+    parts: dict[str, list[str]],
+    summary: IngestSummary,
 ) -> Iterator[_Candidate]:
     """The documents of one file; an unchanged file is not parsed again."""
     doc_id = root.doc_id(file.relative)
@@ -237,12 +253,28 @@ def _documents(
             return
         with file.path.open("rb") as stream:
             digest = _hash(hashlib.file_digest(stream, "sha256").hexdigest())
-        unchanged = known.get(doc_id, ("", "", ""))[1] == digest
-        yield _Candidate(doc_id, file.relative, digest, [] if unchanged else load(file.path))
+        same = [part for part in parts.get(doc_id, []) if known[part][1] == digest]
+        for part in same:
+            yield _Candidate(part, file.relative + part[len(doc_id) :], digest, [])
+        if not same:
+            for name, pages in groupby(load(file.path), key=lambda page: str(page.metadata.get("part") or "")):
+                inner = f"!/{name}" if name else ""
+                yield from _part(doc_id + inner, file.relative + inner, digest, list(pages), summary)
     except OSError as error:
         summary.skipped.append(Skipped(doc_id, f"cannot be read: {error.strerror or error}"))
     except DocumentError as error:
         summary.skipped.append(Skipped(doc_id, str(error)))
+
+
+def _part(
+    doc_id: str, relative: str, digest: str, pages: list[Document], summary: IngestSummary
+) -> Iterator[_Candidate]:
+    summary.skipped += [
+        Skipped(doc_id, str(page.metadata["skipped"])) for page in pages if page.metadata.get("skipped")
+    ]
+    readable = [page for page in pages if page.page_content.strip()]
+    if readable:
+        yield _Candidate(doc_id, relative, digest, pages)
 
 
 def _hash(*parts: str) -> str:
@@ -255,7 +287,7 @@ def _parsed(root: Root, candidate: _Candidate, groups: tuple[str, ...], chunking
     for page in candidate.pages:
         body = page.page_content.strip("\n")
         text += "\n\n" if text else ""
-        spans.append(PageSpan(len(text), len(text) + len(body), page.metadata.get("page")))
+        spans.append(PageSpan(len(text), len(text) + len(body), _place(page)))
         text += body
     stated = next((str(page.metadata["title"]) for page in candidate.pages if page.metadata.get("title")), "")
     from_name = Path(candidate.relative).stem.replace("-", " ").replace("_", " ")
@@ -270,3 +302,8 @@ def _parsed(root: Root, candidate: _Candidate, groups: tuple[str, ...], chunking
         groups,
         tuple(chunks),
     )
+
+
+def _place(page: Document) -> Place | None:
+    number = page.metadata.get("page")
+    return Place("page", number) if number is not None else page.metadata.get("place")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ingest.headings import find_headings
+from ragvoice.datatypes import Place
 
 TokenOffsets = Callable[[str], Sequence[tuple[int, int]]]
 """Text -> (start, end) of each token of the embedder."""
@@ -27,11 +28,11 @@ _LONGEST_TOKEN = 40
 
 @dataclass(frozen=True)
 class PageSpan:
-    """The characters of the document's text that stand on one page."""
+    """The characters of the document's text that stand on one page, slide or sheet."""
 
     start: int
     end: int
-    page: int | None
+    place: Place | None
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Chunk:
     start: int
     end: int
     section: str
-    page: int | None
+    place: Place | None
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def split(
                 break
             for start, end in _windows(text, max(section.start, page.start), min(section.end, page.end)):
                 for first, last in _pack(text[start:end], tokens_of, chunk_tokens, overlap_tokens):
-                    chunks.append(Chunk(start + first, start + last, section.path, page.page))
+                    chunks.append(Chunk(start + first, start + last, section.path, page.place))
     return chunks
 
 

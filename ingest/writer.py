@@ -12,7 +12,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -196,11 +196,12 @@ class GenerationWriter:
         for chunk in document.chunks:
             text = embedded_text(document.title, chunk.section, document.text[chunk.start : chunk.end])
             digest = hashlib.sha256(text.encode()).hexdigest()
-            place = json.dumps({"kind": "page", "value": chunk.page}) if chunk.page is not None else None
+            place = json.dumps(asdict(chunk.place)) if chunk.place else None
+            page = chunk.place.value if chunk.place and chunk.place.kind == "page" else None
             cursor = self._database.execute(
                 "INSERT INTO chunks (doc_id, start_index, end_index, section, page, place, embedded_hash) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (document.doc_id, chunk.start, chunk.end, chunk.section, chunk.page, place, digest),
+                (document.doc_id, chunk.start, chunk.end, chunk.section, page, place, digest),
             )
             self._new.append((int(cursor.lastrowid or 0), text, digest))
 

@@ -159,11 +159,7 @@ def test_text_that_mentions_the_marks_of_other_formats_is_text(tmp_path: Path, t
     assert loaded(tmp_path, "a.txt", text.encode())[0] == text
 
 
-def test_a_zip_of_something_else_and_a_bomb_are_refused(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.writestr("a.txt", "text")
-    with pytest.raises(DocumentError, match="unsupported"):
-        load(tmp_path / "a.zip")
+def test_an_office_bomb_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "b.docx", "w") as archive:
         archive.writestr("word/document.xml", "x")
         archive.infolist()[0].file_size = 11 * MAX_FILE_BYTES  # what the directory will say

@@ -135,10 +135,10 @@ def check(
 ) -> None:
     text, spans = joined(pages)
     chunks = split(text, spans, tokens_of, limit, overlap)
-    by_page = {span.page: span for span in spans}
+    by_page = {span.place: span for span in spans}
     covered = bytearray(len(text))
     for chunk in chunks:
-        span = by_page[chunk.page]
+        span = by_page[chunk.place]
         assert span.start <= chunk.start < chunk.end <= span.end
         piece = text[chunk.start : chunk.end]
         assert piece == piece.strip()

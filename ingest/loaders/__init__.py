@@ -1,12 +1,14 @@
 """A file becomes pages of Markdown: one LangChain loader per media type, chosen by content.
 
-Every loader yields LangChain `Document`s whose metadata may hold `page` (from 1) and `title`, and for a
-`corpus.jsonl` also `doc_id`. A file that cannot be read raises `DocumentError` with a reason for the user; of a
-`corpus.jsonl` only the lines that cannot be used are left out.
+Every loader yields LangChain `Document`s whose metadata may hold `page` (from 1) or `place`, and `title`; for a
+`corpus.jsonl` also `doc_id`. A file that holds several documents (an archive, a mail with attachments) names each by
+`part`, its path inside the file, and says in `skipped` why one could not be read. A file that as a whole cannot be read
+raises `DocumentError` with a reason for the user; of a `corpus.jsonl` only the lines that cannot be used are left out.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import zipfile
@@ -18,6 +20,11 @@ from typing import TYPE_CHECKING
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 
+from ingest.loaders.archives import MAX_UNPACKED_BYTES, ArchiveLoader
+from ingest.loaders.mail import MailboxLoader, MailLoader
+from ingest.loaders.opendocument import OpenDocumentLoader
+from ingest.loaders.spreadsheets import SeparatedValuesLoader, WorkbookLoader
+from ragvoice.datatypes import Place
 from ragvoice.errors import DocumentError
 
 if TYPE_CHECKING:
@@ -29,6 +36,15 @@ _FENCE_OF_FRONT_MATTER = re.compile(r"^(?:---|\.\.\.)[ \t]*$", re.MULTILINE)
 _LINE_OF_FRONT_MATTER = re.compile(r"[\w.-]+[ \t]*:|[ \t#-]|$")
 _TEXT_SUFFIXES = {".txt", ".text", ".log", ""}
 _MARKDOWN_SUFFIXES = {".md", ".markdown", ".mdx"}
+_MAX_NESTING = 4
+"""Archives and mails inside one another."""
+_OLE = b"\xd0\xcf\x11\xe0"
+_SLIDE = re.compile(r"<!-- Slide number: (\d+) -->")
+_MAIL_HEADERS = re.compile(
+    rb"(?:(?:Received|Return-Path|From|To|Date|Subject|Message-ID|MIME-Version|Delivered-To|Content-Type|X-[\w-]+):"
+    rb"[^\n]*\n(?:[ \t][^\n]*\n)*){2}",
+    re.IGNORECASE,
+)
 
 
 class TextLoader(BaseLoader):
@@ -47,7 +63,7 @@ class TextLoader(BaseLoader):
 
 
 class MarkItDownLoader(BaseLoader):
-    """HTML and DOCX through markitdown."""
+    """HTML, DOCX, EPUB and MSG through markitdown."""
 
     def __init__(self, path: Path, suffix: str):
         self._path = path
@@ -59,6 +75,68 @@ class MarkItDownLoader(BaseLoader):
         with self._path.open("rb") as stream:
             result = _markitdown().convert_stream(stream, stream_info=StreamInfo(extension=self._suffix))
         yield Document(result.markdown, metadata={"title": result.title} if result.title else {})
+
+
+class SlidesLoader(BaseLoader):
+    """PPTX through markitdown: one `Document` a slide, with its notes."""
+
+    def __init__(self, path: Path):
+        self._path = path
+
+    def lazy_load(self) -> Iterator[Document]:
+        [whole] = MarkItDownLoader(self._path, ".pptx").lazy_load()
+        _, *pieces = _SLIDE.split(whole.page_content)
+        for number, text in zip(pieces[::2], pieces[1::2], strict=True):
+            yield Document(text.strip(), metadata={"place": Place("slide", int(number))})
+
+
+class RichTextLoader(BaseLoader):
+    """RTF through striprtf."""
+
+    def __init__(self, path: Path):
+        self._path = path
+
+    def lazy_load(self) -> Iterator[Document]:
+        from striprtf.striprtf import rtf_to_text
+
+        yield Document(rtf_to_text(self._path.read_bytes().decode("latin-1"), errors="ignore"))
+
+
+class JsonLoader(BaseLoader):
+    """JSON, and JSON lines, as an outline of keys and values."""
+
+    def __init__(self, path: Path, text: str):
+        self._path = path
+        self._text = text
+
+    def lazy_load(self) -> Iterator[Document]:
+        try:
+            values = [json.loads(self._text)]
+        except ValueError:
+            values = [json.loads(line) for line in self._text.split("\n") if line.strip()]
+        yield Document("\n\n".join("\n".join(_outline(value, 0)) for value in values))
+
+
+def _outline(value: object, depth: int) -> Iterator[str]:
+    rows = value.items() if isinstance(value, dict) else [("", row) for row in value] if isinstance(value, list) else []
+    if not isinstance(value, dict | list):
+        yield str(value)
+    for key, inner in rows:
+        mark = "  " * depth + "- " + (f"{key}: " if key else "")
+        if isinstance(inner, dict | list):
+            yield mark.rstrip()
+            yield from _outline(inner, depth + 1)
+        else:
+            yield mark + str(inner)
+
+
+def html_to_markdown(html: str) -> str:
+    from markitdown import StreamInfo
+
+    stream = io.BytesIO(html.encode("utf-8", errors="replace"))
+    return str(
+        _markitdown().convert_stream(stream, stream_info=StreamInfo(extension=".html", charset="utf-8")).markdown
+    )
 
 
 @lru_cache(maxsize=1)
@@ -119,7 +197,7 @@ def _row(row: object) -> Document:
     return Document(storable(text), metadata={"doc_id": storable(str(id_)), "title": storable(str(title))})
 
 
-def loader_for(path: Path) -> BaseLoader:
+def loader_for(path: Path, depth: int = 0) -> BaseLoader:
     """The loader that suits the file's content; its name decides only between kinds of text.
 
     :raises DocumentError: for a file that is empty, too large or of an unsupported kind.
@@ -135,23 +213,38 @@ def loader_for(path: Path) -> BaseLoader:
     if head.lstrip().startswith(b"%PDF-") or (suffix == ".pdf" and b"%PDF-" in head[:1024]):
         return PdfLoader(path)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _office_loader(path)
-    if head.startswith(b"\xd0\xcf\x11\xe0"):
+        return _zip_loader(path, depth)
+    if head.startswith(_OLE) and suffix == ".msg":
+        return MarkItDownLoader(path, ".msg")
+    if head.startswith(_OLE):
+        if "EncryptedPackage".encode("utf-16-le") in path.read_bytes():
+            raise DocumentError("encrypted, an Office file with a password; save it anew without")
         raise DocumentError("an Office file with a password, or in the format before 2007; save it anew without")
+    if head.startswith(b"{\\rtf"):
+        return RichTextLoader(path)
+    if suffix == ".eml" or (suffix == "" and _MAIL_HEADERS.match(head)):
+        return MailLoader(path, lambda file, part: _part(file, part, depth + 1))
+    if head.startswith(b"From ") and (suffix == ".mbox" or _MAIL_HEADERS.search(head)):
+        return MailboxLoader(path, lambda file, part: _part(file, part, depth + 1))
     if suffix in {".html", ".htm", ".xhtml"} or re.match(rb"\s*(<!doctype html|<html)", head, re.IGNORECASE):
         return MarkItDownLoader(path, ".html")
+    if suffix in {".csv", ".tsv"} and not _looks_binary(head):
+        return SeparatedValuesLoader(path, storable(decode_text(path.read_bytes())))
+    if suffix in {".json", ".jsonl"} and not _looks_binary(head):
+        return JsonLoader(path, storable(decode_text(path.read_bytes())))
     if suffix in _TEXT_SUFFIXES | _MARKDOWN_SUFFIXES and not _looks_binary(head):
         return TextLoader(path)
     raise DocumentError(f"unsupported kind of file ({suffix or 'no suffix'})")
 
 
-def load(path: Path) -> list[Document]:
+def load(path: Path, depth: int = 0) -> list[Document]:
     """All pages of a file, with no character that SQLite or a splitter could trip over.
 
+    :param depth: In how many archives or mails the file stands.
     :raises DocumentError: with a reason that a knowledge owner understands.
     """
     try:
-        pages = list(loader_for(path).lazy_load())
+        pages = list(loader_for(path, depth).lazy_load())
     except DocumentError:
         raise
     except MemoryError as error:
@@ -163,9 +256,24 @@ def load(path: Path) -> list[Document]:
         page.page_content = storable(page.page_content)
         if "title" in page.metadata:
             page.metadata["title"] = " ".join(storable(str(page.metadata["title"])).split())
-    if not any(page.page_content.strip() for page in pages):
+        if "part" in page.metadata:
+            page.metadata["part"] = storable(str(page.metadata["part"]))
+    if not any(page.page_content.strip() or page.metadata.get("skipped") for page in pages):
         raise DocumentError("no text in it")
     return pages
+
+
+def _part(file: Path, part: str, depth: int) -> Iterator[Document]:
+    """The documents of a file inside a file; one that cannot be read is reported, and the others go on."""
+    try:
+        if depth > _MAX_NESTING:
+            raise DocumentError(f"more than {_MAX_NESTING} archives or mails inside one another")
+        for page in load(file, depth):
+            inner = page.metadata.get("part")
+            page.metadata["part"] = f"{part}!/{inner}" if inner else part
+            yield page
+    except DocumentError as error:
+        yield Document("", metadata={"part": part, "skipped": str(error)})
 
 
 def storable(text: str) -> str:
@@ -176,6 +284,8 @@ def storable(text: str) -> str:
 
 def decode_text(data: bytes) -> str:
     """Bytes of a text file as text; Windows-1252 is the fallback because it is what old office files use."""
+    if data.startswith((b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")):
+        return data.decode("utf-32", errors="replace")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", errors="replace")
     try:
@@ -195,18 +305,28 @@ def _without_front_matter(text: str) -> tuple[str, str]:
 
 
 def _looks_binary(head: bytes) -> bool:
-    return b"\x00" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return b"\x00" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff"))
 
 
-def _office_loader(path: Path) -> BaseLoader:
+def _zip_loader(path: Path, depth: int) -> BaseLoader:
+    """Office and OpenDocument files and e-books are ZIP archives too; their members say which."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
             unpacked = sum(info.file_size for info in archive.infolist())
-    except zipfile.BadZipFile as error:
+            kind = archive.open("mimetype").read(100) if "mimetype" in names else b""
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
         raise DocumentError("a damaged archive") from error
-    if unpacked > 10 * MAX_FILE_BYTES:
+    if unpacked > MAX_UNPACKED_BYTES:
         raise DocumentError("unpacks to more than a gigabyte")
     if "word/document.xml" in names:
         return MarkItDownLoader(path, ".docx")
-    raise DocumentError(f"unsupported kind of file ({path.suffix.lower() or 'zip archive'})")
+    if "ppt/presentation.xml" in names:
+        return SlidesLoader(path)
+    if "xl/workbook.xml" in names:
+        return WorkbookLoader(path)
+    if kind.startswith(b"application/vnd.oasis.opendocument."):
+        return OpenDocumentLoader(path)
+    if kind.startswith(b"application/epub+zip"):
+        return MarkItDownLoader(path, ".epub")
+    return ArchiveLoader(path, lambda file, part: _part(file, part, depth + 1))
