@@ -41,9 +41,8 @@ def main() -> None:
     kinds = defaultdict(list)
     for row in rows:
         kinds[Path(row["file"]).suffix or "(none)"].append(row)
-    print(
-        "| kind | files | read | mean share of expected words in order | below 0.9 |\n| --- | ---: | ---: | ---: | ---: |"
-    )
+    print("| kind | files | read | mean share of expected words in order | below 0.9 |")
+    print("| --- | ---: | ---: | ---: | ---: |")
     for kind, here in sorted(kinds.items()):
         shares = [row["share"] for row in here if row["share"] is not None]
         mean = f"{sum(shares) / len(shares):.2f}" if shares else "-"
