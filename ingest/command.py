@@ -29,12 +29,14 @@ def ingest_command(
     import json
 
     from ingest.job import Chunking, ingest
+    from ingest.sandbox import ParseLimits
     from ragvoice.build import build_embeddings, embedder_identity, token_offsets
     from ragvoice.commands.progress import stage_bars
     from ragvoice.settings import read_settings
 
     settings = read_settings(index=index)
     chunking = Chunking(token_offsets(settings), settings.chunk_tokens, settings.overlap_tokens)
+    limits = ParseLimits(unit_timeout_s=settings.parse_timeout_s, memory_bytes=int(settings.parse_memory_gib * 2**30))
     with stage_bars() as report:
         summary = ingest(
             paths,
@@ -44,6 +46,7 @@ def ingest_command(
             chunking,
             prefix=name,
             rebuild=rebuild,
+            limits=limits,
             report=report,
         )
     if as_json:

@@ -15,7 +15,9 @@ from langchain_core.embeddings import Embeddings
 
 from ingest.access import AccessRules
 from ingest.headings import first_heading
-from ingest.loaders import CORPUS_FILE, CorpusLoader, load
+from ingest.loaders import CORPUS_FILE, CorpusLoader
+from ingest.loaders.options import DEFAULT_OPTIONS
+from ingest.sandbox import ParseLimits, ParserPool
 from ingest.sources import Root, SourceFile, resolve_root, walk
 from ingest.splitting import PageSpan, TokenOffsets, split
 from ingest.writer import GenerationWriter, ParsedDocument, remembered_roots, writing
@@ -47,6 +49,9 @@ class IngestSummary:
     generation: str = ""
 
 
+_DEFAULT_LIMITS = ParseLimits()
+
+
 @dataclass(frozen=True)
 class Chunking:
     tokens_of: TokenOffsets
@@ -63,12 +68,14 @@ def ingest(
     *,
     prefix: str = "",
     rebuild: bool = False,
+    limits: ParseLimits = _DEFAULT_LIMITS,
     report: Report = lambda stage, done, total: None,
 ) -> IngestSummary:
     """Other roots of the index stay as they are; with `rebuild` every root that it remembers is read again.
 
     :param embeddings: Called when something must be embedded; an unchanged folder loads no model.
     :param prefix: Put before the doc_ids of the named roots.
+    :param limits: Of time and memory for one file; each is parsed in a process of its own.
     :raises UsageError: nothing there, nothing readable, or two documents of one name.
     :raises VectorIndexError: the index is locked, damaged, of another embedder, or cannot be written.
     """
@@ -77,13 +84,17 @@ def ingest(
     if any(root.path == index.resolve() for root in roots):
         raise UsageError("The index cannot stand in the folder of the documents itself. Choose another with --index.")
     summary = IngestSummary()
-    with writing(index), GenerationWriter(index, embedder, rebuild=rebuild) as writer:
+    with (
+        writing(index),
+        GenerationWriter(index, embedder, rebuild=rebuild) as writer,
+        ParserPool(DEFAULT_OPTIONS, limits) as parsers,
+    ):
         known = remembered_roots(index) if rebuild else writer.roots()
         roots = [root if root.prefix else Root(root.path, known.get(str(root.path), "")) for root in roots]
         roots += _others(known, roots, summary) if rebuild else []
         dirty = rebuild
         for root in roots:
-            dirty |= _sync(root, writer, chunking, summary, report)
+            dirty |= _sync(root, writer, parsers, chunking, summary, report)
         if not dirty and (index / "CURRENT").is_file():
             manifest = read_manifest(current_generation(index))
         else:
@@ -124,7 +135,14 @@ def _others(known: dict[str, str], named: Sequence[Root], summary: IngestSummary
     return found
 
 
-def _sync(root: Root, writer: GenerationWriter, chunking: Chunking, summary: IngestSummary, report: Report) -> bool:
+def _sync(
+    root: Root,
+    writer: GenerationWriter,
+    parsers: ParserPool,
+    chunking: Chunking,
+    summary: IngestSummary,
+    report: Report,
+) -> bool:
     """:returns: Whether anything of this root has changed."""
     own = _owned_roots(root, writer)
     known = writer.documents()
@@ -139,7 +157,7 @@ def _sync(root: Root, writer: GenerationWriter, chunking: Chunking, summary: Ing
     for number, file in enumerate(files):
         report("read", number, len(files))
         groups = rules.groups(file.path.resolve())
-        for candidate in _documents(root, file, known, parts, summary):
+        for candidate in _documents(root, file, parsers, known, parts, summary):
             doc_id = candidate.doc_id
             if doc_id in seen:
                 summary.skipped.append(Skipped(doc_id, f"the same doc_id as in {seen[doc_id]}"))
@@ -235,6 +253,7 @@ def _parts(doc_ids: Iterable[str]) -> dict[str, list[str]]:
 def _documents(
     root: Root,
     file: SourceFile,
+    parsers: ParserPool,
     known: dict[str, tuple[str, str, str]],
     parts: dict[str, list[str]],
     summary: IngestSummary,
@@ -257,13 +276,23 @@ def _documents(
         for part in same:
             yield _Candidate(part, file.relative + part[len(doc_id) :], digest, [])
         if not same:
-            for name, pages in groupby(load(file.path), key=lambda page: str(page.metadata.get("part") or "")):
+            for name, pages in groupby(
+                _parse(parsers, file.path), key=lambda page: str(page.metadata.get("part") or "")
+            ):
                 inner = f"!/{name}" if name else ""
                 yield from _part(doc_id + inner, file.relative + inner, digest, list(pages), summary)
     except OSError as error:
         summary.skipped.append(Skipped(doc_id, f"cannot be read: {error.strerror or error}"))
     except DocumentError as error:
         summary.skipped.append(Skipped(doc_id, str(error)))
+
+
+def _parse(parsers: ParserPool, path: Path) -> tuple[Document, ...]:
+    """:raises DocumentError: why the file cannot be read."""
+    [parsed] = parsers.parse([path])
+    if parsed.error:
+        raise DocumentError(parsed.error)
+    return parsed.documents
 
 
 def _part(

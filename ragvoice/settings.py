@@ -48,6 +48,10 @@ class Settings(BaseSettings):
     """Longest chunk in tokens of the embedder, without the headings that are embedded with it."""
     overlap_tokens: int = Field(0, ge=0)
     """Shared by neighbouring chunks, at most half of `chunk_tokens`."""
+    parse_timeout_s: float = Field(120, gt=0)
+    """Longest time that the parser of one file may take without finishing a page."""
+    parse_memory_gib: float = Field(4, ge=0.25)
+    """Memory of the process that parses one file."""
     dense_weight: float = Field(0.7, ge=0, le=1)
     """Share of the embedding similarity in the fused score; the rest is BM25. docs/experiments.md has the sweep."""
     prompt_passages: int = Field(3, ge=1, le=20)

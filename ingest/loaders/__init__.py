@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 
-from ingest.loaders.archives import MAX_UNPACKED_BYTES, ArchiveLoader
+from ingest.loaders.archives import ArchiveLoader
 from ingest.loaders.mail import MailboxLoader, MailLoader
 from ingest.loaders.opendocument import OpenDocumentLoader
+from ingest.loaders.options import DEFAULT_OPTIONS, LoadOptions
 from ingest.loaders.spreadsheets import SeparatedValuesLoader, WorkbookLoader
 from ragvoice.datatypes import Place
 from ragvoice.errors import DocumentError
@@ -30,14 +31,11 @@ from ragvoice.errors import DocumentError
 if TYPE_CHECKING:
     from markitdown import MarkItDown
 
-MAX_FILE_BYTES = 100 * 2**20
 CORPUS_FILE = "corpus.jsonl"
 _FENCE_OF_FRONT_MATTER = re.compile(r"^(?:---|\.\.\.)[ \t]*$", re.MULTILINE)
 _LINE_OF_FRONT_MATTER = re.compile(r"[\w.-]+[ \t]*:|[ \t#-]|$")
 _TEXT_SUFFIXES = {".txt", ".text", ".log", ""}
 _MARKDOWN_SUFFIXES = {".md", ".markdown", ".mdx"}
-_MAX_NESTING = 4
-"""Archives and mails inside one another."""
 _OLE = b"\xd0\xcf\x11\xe0"
 _SLIDE = re.compile(r"<!-- Slide number: (\d+) -->")
 _MAIL_HEADERS = re.compile(
@@ -197,7 +195,7 @@ def _row(row: object) -> Document:
     return Document(storable(text), metadata={"doc_id": storable(str(id_)), "title": storable(str(title))})
 
 
-def loader_for(path: Path, depth: int = 0) -> BaseLoader:
+def loader_for(path: Path, options: LoadOptions = DEFAULT_OPTIONS, depth: int = 0) -> BaseLoader:
     """The loader that suits the file's content; its name decides only between kinds of text.
 
     :raises DocumentError: for a file that is empty, too large or of an unsupported kind.
@@ -205,15 +203,16 @@ def loader_for(path: Path, depth: int = 0) -> BaseLoader:
     size = path.stat().st_size
     if size == 0:
         raise DocumentError("empty file")
-    if size > MAX_FILE_BYTES:
-        raise DocumentError(f"{size // 2**20} MiB is more than the limit of {MAX_FILE_BYTES // 2**20} MiB for one file")
+    if size > options.max_file_bytes:
+        limit = options.max_file_bytes // 2**20
+        raise DocumentError(f"{size // 2**20} MiB is more than the limit of {limit} MiB for one file")
     with path.open("rb") as stream:
         head = stream.read(4096)
     suffix = path.suffix.lower()
     if head.lstrip().startswith(b"%PDF-") or (suffix == ".pdf" and b"%PDF-" in head[:1024]):
         return PdfLoader(path)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _zip_loader(path, depth)
+        return _zip_loader(path, options, depth)
     if head.startswith(_OLE) and suffix == ".msg":
         return MarkItDownLoader(path, ".msg")
     if head.startswith(_OLE):
@@ -223,9 +222,9 @@ def loader_for(path: Path, depth: int = 0) -> BaseLoader:
     if head.startswith(b"{\\rtf"):
         return RichTextLoader(path)
     if suffix == ".eml" or (suffix == "" and _MAIL_HEADERS.match(head)):
-        return MailLoader(path, lambda file, part: _part(file, part, depth + 1))
+        return MailLoader(path, lambda file, part: _part(file, part, options, depth + 1))
     if head.startswith(b"From ") and (suffix == ".mbox" or _MAIL_HEADERS.search(head)):
-        return MailboxLoader(path, lambda file, part: _part(file, part, depth + 1))
+        return MailboxLoader(path, lambda file, part: _part(file, part, options, depth + 1))
     if suffix in {".html", ".htm", ".xhtml"} or re.match(rb"\s*(<!doctype html|<html)", head, re.IGNORECASE):
         return MarkItDownLoader(path, ".html")
     if suffix in {".csv", ".tsv"} and not _looks_binary(head):
@@ -237,20 +236,23 @@ def loader_for(path: Path, depth: int = 0) -> BaseLoader:
     raise DocumentError(f"unsupported kind of file ({suffix or 'no suffix'})")
 
 
-def load(path: Path, depth: int = 0) -> list[Document]:
+def load(path: Path, options: LoadOptions = DEFAULT_OPTIONS, depth: int = 0) -> list[Document]:
     """All pages of a file, with no character that SQLite or a splitter could trip over.
 
     :param depth: In how many archives or mails the file stands.
     :raises DocumentError: with a reason that a knowledge owner understands.
     """
     try:
-        pages = list(loader_for(path, depth).lazy_load())
+        pages = list(loader_for(path, options, depth).lazy_load())
     except DocumentError:
         raise
     except MemoryError as error:
         raise DocumentError("too large to be parsed in memory") from error
     except Exception as error:  # parsers raise their own trees; one bad file must not stop the job
-        reason = re.sub(r"\s+", " ", str(error)).strip()[:160] or type(error).__name__
+        if "password required" in str(error):
+            raise DocumentError("encrypted, it needs a password; save it anew without") from error
+        words = str(error).replace(str(path), path.name)  # a temporary folder tells the owner nothing
+        reason = re.sub(r"\s+", " ", words).strip()[:160] or type(error).__name__
         raise DocumentError(f"cannot be parsed: {reason}") from error
     for page in pages:
         page.page_content = storable(page.page_content)
@@ -263,12 +265,12 @@ def load(path: Path, depth: int = 0) -> list[Document]:
     return pages
 
 
-def _part(file: Path, part: str, depth: int) -> Iterator[Document]:
+def _part(file: Path, part: str, options: LoadOptions, depth: int) -> Iterator[Document]:
     """The documents of a file inside a file; one that cannot be read is reported, and the others go on."""
     try:
-        if depth > _MAX_NESTING:
-            raise DocumentError(f"more than {_MAX_NESTING} archives or mails inside one another")
-        for page in load(file, depth):
+        if depth > options.max_nesting:
+            raise DocumentError(f"more than {options.max_nesting} archives or mails inside one another")
+        for page in load(file, options, depth):
             inner = page.metadata.get("part")
             page.metadata["part"] = f"{part}!/{inner}" if inner else part
             yield page
@@ -308,7 +310,7 @@ def _looks_binary(head: bytes) -> bool:
     return b"\x00" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff"))
 
 
-def _zip_loader(path: Path, depth: int) -> BaseLoader:
+def _zip_loader(path: Path, options: LoadOptions, depth: int) -> BaseLoader:
     """Office and OpenDocument files and e-books are ZIP archives too; their members say which."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -317,8 +319,8 @@ def _zip_loader(path: Path, depth: int) -> BaseLoader:
             kind = archive.open("mimetype").read(100) if "mimetype" in names else b""
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
         raise DocumentError("a damaged archive") from error
-    if unpacked > MAX_UNPACKED_BYTES:
-        raise DocumentError("unpacks to more than a gigabyte")
+    if unpacked > options.max_unpacked_bytes:
+        raise DocumentError(f"unpacks to more than {options.max_unpacked_bytes // 2**20} MiB")
     if "word/document.xml" in names:
         return MarkItDownLoader(path, ".docx")
     if "ppt/presentation.xml" in names:
@@ -329,4 +331,4 @@ def _zip_loader(path: Path, depth: int) -> BaseLoader:
         return OpenDocumentLoader(path)
     if kind.startswith(b"application/epub+zip"):
         return MarkItDownLoader(path, ".epub")
-    return ArchiveLoader(path, lambda file, part: _part(file, part, depth + 1))
+    return ArchiveLoader(path, options, lambda file, part: _part(file, part, options, depth + 1))

@@ -11,26 +11,28 @@ from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 
 from ingest.loaders.mail import LoadPart
+from ingest.loaders.options import LoadOptions
 from ragvoice.errors import DocumentError
 
-MAX_MEMBERS = 10_000
-MAX_UNPACKED_BYTES = 2**30
 _PIECE = 2**20
 
 
 class ArchiveLoader(BaseLoader):
     """Sizes are counted while unpacking, as the archive's own figures may lie. Names never become paths on the disk."""
 
-    def __init__(self, path: Path, load_part: LoadPart):
+    def __init__(self, path: Path, options: LoadOptions, load_part: LoadPart):
         self._path = path
+        self._options = options
         self._load_part = load_part
 
     def lazy_load(self) -> Iterator[Document]:
         with zipfile.ZipFile(self._path) as archive, tempfile.TemporaryDirectory() as folder:
             members = [info for info in archive.infolist() if not info.is_dir() and not _is_litter(info.filename)]
-            if len(members) > MAX_MEMBERS:
-                raise DocumentError(f"{len(members)} files in the archive, more than the limit of {MAX_MEMBERS}")
-            left = MAX_UNPACKED_BYTES
+            if len(members) > self._options.max_members:
+                raise DocumentError(
+                    f"{len(members)} files in the archive, more than the limit of {self._options.max_members}"
+                )
+            left = self._options.max_unpacked_bytes
             for number, info in enumerate(members):
                 name = info.filename
                 if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
@@ -60,7 +62,7 @@ def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: Path, limit: 
         while piece := packed.read(_PIECE):
             written += len(piece)
             if written > limit:
-                raise DocumentError(f"unpacks to more than {MAX_UNPACKED_BYTES // 2**20} MiB")
+                raise DocumentError("unpacks to more than the limit for one archive; unpack it and ingest the folder")
             target.write(piece)
     return written
 

@@ -41,7 +41,7 @@ def test_nothing_changed_costs_no_parsing_no_embedding_and_no_new_generation(
     first = bench.ingest()
     bench.embeddings.texts.clear()
     bench.loaded = 0
-    monkeypatch.setattr("ingest.job.load", lambda path: pytest.fail(f"{path.name} was parsed again"))
+    monkeypatch.setattr("ingest.job._parse", lambda _, path: pytest.fail(f"{path.name} was parsed again"))
     second = bench.ingest()
     assert counts(second) == (0, 0, 0, 1)
     assert (second.chunks, second.generation) == (first.chunks, first.generation)

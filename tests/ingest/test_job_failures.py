@@ -267,3 +267,12 @@ def test_the_index_may_stand_in_a_folder_of_any_name(bench: Bench, name: str) ->
     bench.ingest()
     bench.ingest(rebuild=True)
     assert bench.doc_ids() == ["leave.md"]
+
+
+def test_a_broken_pdf_and_a_pipe_cost_only_themselves(bench: Bench) -> None:
+    bench.write("good.md", TEXT)
+    os.mkfifo(bench.documents / "pipe.md")  # no regular file: not even looked at
+    bench.write("broken.pdf", b"%PDF-1.7\n" + b"1 0 obj\n<< /Length 9 >>\n" * 10)
+    summary = bench.ingest()
+    assert bench.doc_ids() == ["good.md"]
+    assert [skipped.doc_id for skipped in summary.skipped] == ["broken.pdf"]
