@@ -29,6 +29,7 @@ def ingest_command(
     import json
 
     from ingest.job import Chunking, ingest
+    from ingest.loaders.options import LoadOptions
     from ingest.sandbox import ParseLimits
     from ragvoice.build import build_embeddings, embedder_identity, token_offsets
     from ragvoice.commands.progress import stage_bars
@@ -46,6 +47,7 @@ def ingest_command(
             chunking,
             prefix=name,
             rebuild=rebuild,
+            options=LoadOptions(ocr=settings.ocr),
             limits=limits,
             report=report,
         )

@@ -16,7 +16,7 @@ from langchain_core.embeddings import Embeddings
 from ingest.access import AccessRules
 from ingest.headings import first_heading
 from ingest.loaders import CORPUS_FILE, CorpusLoader
-from ingest.loaders.options import DEFAULT_OPTIONS
+from ingest.loaders.options import DEFAULT_OPTIONS, LoadOptions
 from ingest.sandbox import ParseLimits, ParserPool
 from ingest.sources import Root, SourceFile, resolve_root, walk
 from ingest.splitting import PageSpan, TokenOffsets, split
@@ -68,6 +68,7 @@ def ingest(
     *,
     prefix: str = "",
     rebuild: bool = False,
+    options: LoadOptions = DEFAULT_OPTIONS,
     limits: ParseLimits = _DEFAULT_LIMITS,
     report: Report = lambda stage, done, total: None,
 ) -> IngestSummary:
@@ -75,6 +76,7 @@ def ingest(
 
     :param embeddings: Called when something must be embedded; an unchanged folder loads no model.
     :param prefix: Put before the doc_ids of the named roots.
+    :param options: How files are read.
     :param limits: Of time and memory for one file; each is parsed in a process of its own.
     :raises UsageError: nothing there, nothing readable, or two documents of one name.
     :raises VectorIndexError: the index is locked, damaged, of another embedder, or cannot be written.
@@ -87,7 +89,7 @@ def ingest(
     with (
         writing(index),
         GenerationWriter(index, embedder, rebuild=rebuild) as writer,
-        ParserPool(DEFAULT_OPTIONS, limits) as parsers,
+        ParserPool(options, limits) as parsers,
     ):
         known = remembered_roots(index) if rebuild else writer.roots()
         roots = [root if root.prefix else Root(root.path, known.get(str(root.path), "")) for root in roots]
@@ -185,8 +187,8 @@ def _sync(
         raise UsageError(
             f"No readable document in {root.path.name or 'the folder'}"
             + (f" ({reasons})." if reasons else ".")
-            + " Supported: Markdown, text, HTML, PDF, Office and OpenDocument files, RTF, EPUB, CSV, JSON, e-mail, ZIP"
-            " and corpus.jsonl."
+            + " Supported: Markdown, text, HTML, PDF, Office and OpenDocument files, RTF, EPUB, CSV, JSON, e-mail,"
+            " pictures, ZIP and corpus.jsonl."
         )
     for doc_id in mine - seen.keys():
         writer.remove(doc_id)
@@ -238,7 +240,7 @@ class _Candidate:
     """Empty when the index holds this very content."""
 
 
-_PARSER_VERSION = "3"
+_PARSER_VERSION = "4"
 """Part of every file hash: raise it when loaders or splitting change, and all documents are read again."""
 
 

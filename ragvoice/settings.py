@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     """Longest chunk in tokens of the embedder, without the headings that are embedded with it."""
     overlap_tokens: int = Field(0, ge=0)
     """Shared by neighbouring chunks, at most half of `chunk_tokens`."""
+    ocr: bool = True
+    """Read scanned pages and pictures while ingesting; some seconds a page."""
     parse_timeout_s: float = Field(120, gt=0)
     """Longest time that the parser of one file may take without finishing a page."""
     parse_memory_gib: float = Field(4, ge=0.25)

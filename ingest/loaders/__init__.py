@@ -13,6 +13,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from langchain_core.documents import Document
 
 from ingest.loaders.archives import ArchiveLoader
 from ingest.loaders.mail import MailboxLoader, MailLoader
+from ingest.loaders.ocr import PageReader, PictureLoader
 from ingest.loaders.opendocument import OpenDocumentLoader
 from ingest.loaders.options import DEFAULT_OPTIONS, LoadOptions
 from ingest.loaders.spreadsheets import SeparatedValuesLoader, WorkbookLoader
@@ -37,6 +39,7 @@ _LINE_OF_FRONT_MATTER = re.compile(r"[\w.-]+[ \t]*:|[ \t#-]|$")
 _TEXT_SUFFIXES = {".txt", ".text", ".log", ""}
 _MARKDOWN_SUFFIXES = {".md", ".markdown", ".mdx"}
 _OLE = b"\xd0\xcf\x11\xe0"
+_PICTURES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"GIF8", b"BM")
 _SLIDE = re.compile(r"<!-- Slide number: (\d+) -->")
 _MAIL_HEADERS = re.compile(
     rb"(?:(?:Received|Return-Path|From|To|Date|Subject|Message-ID|MIME-Version|Delivered-To|Content-Type|X-[\w-]+):"
@@ -146,22 +149,25 @@ def _markitdown() -> MarkItDown:
 
 
 class PdfLoader(BaseLoader):
-    """One `Document` a page, headings and tables as Markdown. Pages without text are left empty."""
+    """One `Document` a page, headings and tables as Markdown; a page without text is drawn and read."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, options: LoadOptions = DEFAULT_OPTIONS):
         self._path = path
+        self._options = options
 
     def lazy_load(self) -> Iterator[Document]:
         from liteparse import LiteParse
 
-        # OCR is off because the parser's own would download its models.
+        # The parser's own OCR is off because it would download its models.
         parsed = LiteParse(ocr_enabled=False, output_format="markdown", quiet=True).parse(self._path)
-        if parsed.pages and not any(page.text.strip() for page in parsed.pages):
-            raise DocumentError("scanned pages without a text layer; OCR is not supported yet")
-        for page in parsed.pages:
-            # The Markdown of an empty page is an empty code block.
-            text = (page.markdown or page.text) if page.text.strip() else ""
-            yield Document(text, metadata={"page": page.page_num})
+        if not self._options.ocr and parsed.pages and not any(page.text.strip() for page in parsed.pages):
+            raise DocumentError("scanned pages without a text layer, and OCR is switched off (the setting ocr)")
+        with PageReader(self._path) if self._options.ocr else nullcontext() as reader:
+            for page in parsed.pages:
+                text = page.markdown or page.text
+                if not page.text.strip():  # the Markdown of an empty page is an empty code block
+                    text = reader.text(page.page_num) if reader else ""
+                yield Document(text, metadata={"page": page.page_num})
 
 
 class CorpusLoader(BaseLoader):
@@ -210,7 +216,7 @@ def loader_for(path: Path, options: LoadOptions = DEFAULT_OPTIONS, depth: int = 
         head = stream.read(4096)
     suffix = path.suffix.lower()
     if head.lstrip().startswith(b"%PDF-") or (suffix == ".pdf" and b"%PDF-" in head[:1024]):
-        return PdfLoader(path)
+        return PdfLoader(path, options)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip_loader(path, options, depth)
     if head.startswith(_OLE) and suffix == ".msg":
@@ -219,6 +225,10 @@ def loader_for(path: Path, options: LoadOptions = DEFAULT_OPTIONS, depth: int = 
         if "EncryptedPackage".encode("utf-16-le") in path.read_bytes():
             raise DocumentError("encrypted, an Office file with a password; save it anew without")
         raise DocumentError("an Office file with a password, or in the format before 2007; save it anew without")
+    if (head.startswith(_PICTURES) and b"\x00" in head) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP"):
+        if not options.ocr:
+            raise DocumentError("a picture, and OCR is switched off (the setting ocr)")
+        return PictureLoader(path)
     if head.startswith(b"{\\rtf"):
         return RichTextLoader(path)
     if suffix == ".eml" or (suffix == "" and _MAIL_HEADERS.match(head)):

@@ -1,4 +1,4 @@
-"""The limits within which one file is read."""
+"""How one file is read, and within which limits."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class LoadOptions:
+    ocr: bool = True
+    """Read pages and pictures that have no text of their own."""
     max_file_bytes: int = 100 * 2**20
     max_unpacked_bytes: int = 2**30
     """Of an archive; counted while it is unpacked."""

@@ -11,7 +11,7 @@ import docx
 import pytest
 from fpdf import FPDF
 
-from ingest.loaders import DEFAULT_OPTIONS, CorpusLoader, decode_text, load, storable
+from ingest.loaders import DEFAULT_OPTIONS, CorpusLoader, LoadOptions, decode_text, load, storable
 from ragvoice.errors import DocumentError
 
 
@@ -111,9 +111,10 @@ def test_a_pdf_is_one_page_each_counted_from_1(tmp_path: Path) -> None:
     assert "pay" in pages[2].page_content
 
 
-def test_a_pdf_without_text_asks_for_ocr(tmp_path: Path) -> None:
-    with pytest.raises(DocumentError, match="scanned"):
-        loaded(tmp_path, "a.pdf", pdf("", ""))
+def test_a_pdf_without_text_says_that_ocr_is_off(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(pdf("", ""))
+    with pytest.raises(DocumentError, match="OCR is switched off"):
+        load(tmp_path / "a.pdf", LoadOptions(ocr=False))
 
 
 def test_an_encrypted_pdf_says_so(tmp_path: Path) -> None:
@@ -164,7 +165,7 @@ def test_an_office_bomb_is_refused(tmp_path: Path) -> None:
         archive.writestr("word/document.xml", "x")
         archive.infolist()[0].file_size = 11 * DEFAULT_OPTIONS.max_file_bytes  # what the directory will say
     with pytest.raises(DocumentError, match="unpacks to more"):
-        load(tmp_path / "b.docx")
+        load(tmp_path / "b.docx", LoadOptions(ocr=False))
 
 
 def test_a_file_over_the_limit_is_refused_unread(tmp_path: Path) -> None:

@@ -1,0 +1,152 @@
+"""Text of pages and pictures that have none: RapidOCR, whose models come inside its wheel.
+
+Legend: `h` rows and `w` columns of pixels, `b` boxes.
+"""
+
+from __future__ import annotations
+
+import logging
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from langchain_core.document_loaders import BaseLoader
+from langchain_core.documents import Document
+from numpy.typing import NDArray
+
+from ragvoice.errors import DocumentError
+
+if TYPE_CHECKING:
+    from rapidocr import RapidOCR
+
+DOTS_PER_INCH = 150
+LONGEST_SIDE = 2400
+"""Pixels; a larger page or picture is made smaller, so that a page of a square mile costs no more than a letter."""
+MAX_PICTURE_PIXELS = 200_000_000
+_UPRIGHT = 0.8
+"""Mean confidence below which the page may stand on its head; upright ones of real scans have .95."""
+_READABLE = 0.5
+"""Lowest confidence of a line that is kept."""
+
+
+@dataclass(frozen=True)
+class _Box:
+    left: float
+    top: float
+    right: float
+    bottom: float
+    text: str
+    score: float
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+
+class PictureLoader(BaseLoader):
+    """PNG, JPEG, TIFF (one `Document` a page), WebP, BMP and GIF (its first picture)."""
+
+    def __init__(self, path: Path):
+        self._path = path
+
+    def lazy_load(self) -> Iterator[Document]:
+        from PIL import Image, ImageOps
+
+        with Image.open(self._path) as picture:
+            width, height = picture.size
+            if width * height > MAX_PICTURE_PIXELS:
+                raise DocumentError(f"a picture of {width} x {height} pixels; save it smaller")
+            frames = getattr(picture, "n_frames", 1) if picture.format == "TIFF" else 1
+            for number in range(frames):
+                picture.seek(number)
+                upright = ImageOps.exif_transpose(picture.convert("RGB"))
+                upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+                yield Document(read(np.asarray(upright)), metadata={"page": number + 1} if frames > 1 else {})
+
+
+class PageReader:
+    """Pages of one PDF, drawn and read; a context manager."""
+
+    def __init__(self, path: Path):
+        import pypdfium2
+
+        self._document = pypdfium2.PdfDocument(path)
+
+    def __enter__(self) -> PageReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._document.close()
+
+    def text(self, number: int) -> str:
+        """:param number: Of the page, from 1."""
+        page = self._document[number - 1]
+        scale = min(DOTS_PER_INCH / 72, LONGEST_SIDE / max(*page.get_size(), 1))
+        return read(page.render(scale=scale).to_numpy())
+
+
+def read(image_hwc: NDArray[np.uint8]) -> str:
+    """Lines in reading order, paragraphs apart; a page that lies on its side or head is turned."""
+    boxes = _boxes(image_hwc)
+    if boxes:
+        on_its_side = statistics.median((box.right - box.left) / max(box.height, 1) for box in boxes) < 1
+        turns = (1, 3) if on_its_side else (2,) if _surely_read(boxes) < _UPRIGHT else ()
+        turned = [_boxes(np.ascontiguousarray(np.rot90(image_hwc, turn))) for turn in turns]
+        # Tall boxes are turned one by one before they are read, so the page as it lies may score well in a wrong order.
+        boxes = max(
+            turned if on_its_side else [boxes, *turned],
+            key=lambda found: sum(box.score * len(box.text) for box in found),
+        )
+    return _paragraphs([box for box in boxes if box.score >= _READABLE])
+
+
+def _surely_read(boxes: list[_Box]) -> float:
+    """Mean confidence of the characters."""
+    return sum(box.score * len(box.text) for box in boxes) / sum(len(box.text) for box in boxes)
+
+
+def _boxes(image_hwc: NDArray[np.uint8]) -> list[_Box]:
+    found: Any = _engine()(image_hwc, use_cls=False)  # which would turn single lines, and leave the page upside down
+    if found.txts is None:
+        return []
+    corners_b42 = np.asarray(found.boxes, dtype=np.float64)
+    middle_b = corners_b42[:, :, 1].mean(axis=1)
+    # The left edge's length: a skewed line's upright box would be as high as several lines.
+    half_b = np.linalg.norm(corners_b42[:, 3] - corners_b42[:, 0], axis=1) / 2
+    left_b, right_b = corners_b42[:, :, 0].min(axis=1), corners_b42[:, :, 0].max(axis=1)
+    edges_b4 = np.stack([left_b, middle_b - half_b, right_b, middle_b + half_b], axis=1).tolist()
+    return [
+        _Box(left, top, right, bottom, text, float(score))
+        for (left, top, right, bottom), text, score in zip(edges_b4, found.txts, found.scores, strict=True)
+        if text.strip()
+    ]
+
+
+def _paragraphs(boxes: list[_Box]) -> str:
+    lines: list[list[_Box]] = []
+    for box in sorted(boxes, key=lambda box: (box.top + box.bottom) / 2):
+        middle = (box.top + box.bottom) / 2
+        if lines and lines[-1][0].top < middle < lines[-1][0].bottom:
+            lines[-1].append(box)
+        else:
+            lines.append([box])
+    text, before = "", None
+    for line in lines:
+        words = " ".join(box.text for box in sorted(line, key=lambda box: box.left))
+        apart = before is not None and line[0].top - before.bottom > 0.8 * line[0].height
+        text += ("\n\n" if apart else "\n" if text else "") + words
+        before = line[0]
+    return text
+
+
+@lru_cache(maxsize=1)
+def _engine() -> RapidOCR:
+    """One for all pages: opening its three models takes seconds. An empty page is no warning worth showing."""
+    logging.getLogger("RapidOCR").setLevel(logging.ERROR)
+    from rapidocr import RapidOCR
+
+    return RapidOCR()

@@ -1,0 +1,75 @@
+"""Scanned pages and pictures are read by the real recogniser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fpdf import FPDF
+from PIL import Image, ImageDraw, ImageFont
+
+from ingest.loaders import LoadOptions, load, ocr
+from ragvoice.errors import DocumentError
+
+LINES = ("Visitors sign in at the gate", "The gate closes at 18:00")
+
+
+def picture() -> Image.Image:
+    image = Image.new("RGB", (900, 300), "white")
+    for number, line in enumerate(LINES):
+        ImageDraw.Draw(image).text((40, 40 + 60 * number), line, "black", ImageFont.load_default(40))
+    return image
+
+
+def test_the_words_of_a_picture_are_read(tmp_path: Path) -> None:
+    picture().save(tmp_path / "a.png")
+    [page] = load(tmp_path / "a.png")
+    assert page.page_content.split("\n") == list(LINES)
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_picture_on_its_side_or_head_is_turned(tmp_path: Path, degrees: int) -> None:
+    picture().rotate(degrees, expand=True).save(tmp_path / "a.png")
+    assert load(tmp_path / "a.png")[0].page_content.split("\n") == list(LINES)
+
+
+def test_only_the_scanned_page_of_a_pdf_is_read_from_its_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture().save(tmp_path / "scan.png")
+    pdf = FPDF()
+    pdf.set_font("helvetica", size=12)
+    pdf.add_page()
+    pdf.cell(text="Typed text of page one.")
+    pdf.add_page()
+    pdf.image(str(tmp_path / "scan.png"), w=180)
+    pdf.output(str(tmp_path / "a.pdf"))
+    drawn = []
+    text = ocr.PageReader.text
+    monkeypatch.setattr(ocr.PageReader, "text", lambda self, number: drawn.append(number) or text(self, number))
+    first, second = load(tmp_path / "a.pdf")
+    assert drawn == [2]
+    assert "Typed text" in first.page_content
+    assert "gate closes at 18:00" in second.page_content
+    assert second.metadata["page"] == 2
+    unread = load(tmp_path / "a.pdf", LoadOptions(ocr=False))
+    assert [bool(page.page_content.strip()) for page in unread] == [True, False]
+
+
+def test_a_picture_without_words_and_one_while_ocr_is_off_are_reported(tmp_path: Path) -> None:
+    Image.new("RGB", (200, 200), "white").save(tmp_path / "a.png")
+    with pytest.raises(DocumentError, match="no text"):
+        load(tmp_path / "a.png")
+    with pytest.raises(DocumentError, match="switched off"):
+        load(tmp_path / "a.png", LoadOptions(ocr=False))
+
+
+def test_an_enormous_page_is_drawn_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pdf = FPDF(unit="pt", format=(14_000, 14_000))
+    pdf.add_page()
+    pdf.output(str(tmp_path / "a.pdf"))
+    shapes = []
+    monkeypatch.setattr(ocr, "read", lambda image: shapes.append(image.shape) or "")
+    with ocr.PageReader(tmp_path / "a.pdf") as pages:
+        pages.text(1)
+    assert max(shapes[0][:2]) <= ocr.LONGEST_SIDE + 1
