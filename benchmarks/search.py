@@ -326,6 +326,7 @@ def lexical_table(sizes: list[int], queries: int, work: Path) -> str:
     lines = ["| chunks | build s (memory MiB) | load ms | p50 ms | p95 ms | disk MiB |", "| --- " * 6 + "|"]
     for size in sizes:
         folder = work / f"lexical-{size}"
+        shutil.rmtree(folder, ignore_errors=True)  # of a run that was stopped
         folder.mkdir(parents=True)
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             lines.append(pool.submit(measure_lexical, size, queries, folder).result())

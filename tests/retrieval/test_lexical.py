@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import bm25s
+import numpy as np
 import pytest
 
 from ragvoice.errors import VectorIndexError
+from ragvoice.retrieval import lexical
 from ragvoice.retrieval.lexical import LexicalIndex
 
 TEXTS = [
@@ -50,6 +54,61 @@ def test_a_saved_index_scores_as_before(tmp_path: Path) -> None:
     index = LexicalIndex.build(TEXTS)
     index.save(tmp_path)
     assert LexicalIndex.load(tmp_path).scores("leave Poland").tolist() == index.scores("leave Poland").tolist()
+
+
+def words(count: int, seed: int) -> str:
+    """A few words are in many texts, many in few."""
+    return " ".join(f"word{number}" for number in np.random.default_rng(seed).zipf(1.5, count) % 500)
+
+
+def test_scores_are_those_of_bm25s_whatever_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [words(seed % 60, seed) for seed in range(200)]
+    reference = bm25s.BM25(method="lucene")
+    reference.index([text.split() for text in texts], show_progress=False)
+    for batch in (7, 200, 4096):
+        monkeypatch.setattr(lexical, "_BATCH", batch)
+        index = LexicalIndex.build(texts)
+        for query in ("word1", "word2 word7 word1", "word3 word3 word11 word499"):
+            known = [word for word in query.split() if word in reference.vocab_dict]
+            assert index.scores(query) == pytest.approx(reference.get_scores(known), abs=1e-5)
+
+
+def test_texts_are_read_once_and_as_a_stream() -> None:
+    held = 0
+
+    def texts() -> Iterator[str]:
+        nonlocal held
+        for number in range(3):
+            held += 1
+            yield TEXTS[number]
+
+    assert LexicalIndex.build(texts()).scores("printer").argmax() == 1
+    assert held == 3
+
+
+def test_temporary_files_are_gone_with_the_index(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    index = LexicalIndex.build(TEXTS, scratch)
+    index.save(tmp_path / "saved")
+    del index
+    assert list(scratch.iterdir()) == []
+    assert LexicalIndex.load(tmp_path / "saved").scores("printer").argmax() == 1
+
+
+def test_a_loaded_index_is_memory_mapped(tmp_path: Path) -> None:
+    LexicalIndex.build(TEXTS).save(tmp_path)
+    loaded = LexicalIndex.load(tmp_path)
+    assert isinstance(loaded._bm25.scores["data"], np.memmap)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", ["data.csc.index.npy", "vocab.index.json", "params.index.json", "size.json"])
+def test_a_cut_file_is_an_error_of_the_index(tmp_path: Path, name: str) -> None:
+    LexicalIndex.build(TEXTS).save(tmp_path)
+    file = tmp_path / "lexical" / name
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(VectorIndexError):
+        LexicalIndex.load(tmp_path)
 
 
 def test_missing_files_are_an_error_of_the_index(tmp_path: Path) -> None:
