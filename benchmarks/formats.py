@@ -1,20 +1,25 @@
-"""How much of each file of ../shared/data/formats the loaders read.
+"""How much of each kind of file the loaders keep, against the expected texts of a folder of real documents.
 
-    python benchmarks/formats.py [--json OUT]
+    python benchmarks/formats.py [--json out.json] [--only docx] [--show FILE]
 
-For every file with an expected text: the share of its words found in order (longest common subsequence of lower-case
-words over the expected words), and the words read for each expected one, which shows noise. RAGVOICE_EVAL_DATA names
-another data folder.
+For every file of DATA/formats/manifest.jsonl: the share of the expected words found in their order (longest common
+subsequence / expected words; words are compared without case, marks and addresses of links), the share of the words
+that were read beyond the expected ones, headings and table cells found, pages, seconds. A file with demanded strings
+instead of a text is scored by the share of the strings found (and of the unwanted ones left out).
 """
 
 from __future__ import annotations
 
 import argparse
+import html
 import json
 import os
 import re
 import time
-from collections import defaultdict
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rapidfuzz.distance import LCSseq
@@ -22,66 +27,139 @@ from rapidfuzz.distance import LCSseq
 from ingest.loaders import load
 from ragvoice.errors import DocumentError
 
-_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|<!--.*?-->", re.DOTALL)
+GOAL = 0.9
+_LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\([^()\s]*(?:\([^()]*\)[^()\s]*)*(?:\s+\"[^\"]*\")?\)")
+_SEPARATOR_ROW = re.compile(r"^\|?(?:\s*:?-+:?\s*\|)+\s*(?::?-+:?)?\s*$")
 
 
-def words(text: str) -> list[str]:
-    """Lower-case words without Markdown's marks, targets of links and comments."""
-    return re.findall(r"\w+", _LINK.sub(r"\1", text).lower())
+@dataclass(frozen=True)
+class Score:
+    file: str
+    format: str
+    words: float | None
+    """Share of the expected words in order (or of the demanded strings), 0 to 1; None: nothing is expected."""
+    surplus: float | None
+    """Share of the words read that the expected text does not have."""
+    headings: str
+    cells: str
+    pages: str
+    characters: int
+    seconds: float
+    error: str = ""
+
+
+def words_of(text: str) -> list[str]:
+    text = html.unescape(re.sub(r"<!--.*?-->", " ", text, flags=re.S))
+    text = _LINK.sub(lambda link: " " if link[1] else link[2], text)
+    folded = unicodedata.normalize("NFKC", text).casefold().replace("_", " ")
+    return re.findall(r"\w+", folded)
+
+
+def headings_of(text: str) -> list[str]:
+    return [" ".join(words_of(line.lstrip("#"))) for line in text.splitlines() if re.match(r"#{1,6}\s", line)]
+
+
+def cells_of(text: str) -> Counter[str]:
+    cells: Counter[str] = Counter()
+    for line in text.splitlines():
+        if line.strip().startswith("|") and not _SEPARATOR_ROW.match(line.strip()):
+            cells.update(" ".join(words_of(cell)) for cell in re.split(r"(?<!\\)\|", line.strip().strip("|")))
+    del cells[""]
+    return cells
+
+
+def share(found: int, expected: int) -> str:
+    return f"{found}/{expected}" if expected else ""
+
+
+def score(data: Path, row: dict[str, object]) -> Score:
+    name = str(row["file"])
+    started = time.perf_counter()
+    text, pages, error = "", set(), ""
+    try:
+        for document in load(data / name):
+            text += document.page_content + "\n\n"
+            place = document.metadata.get("place")
+            if place is not None:
+                pages.add((document.metadata.get("part", ""), place.kind, place.value))
+            if "skipped" in document.metadata:
+                error += f"{document.metadata['part']}: {document.metadata['skipped']}; "
+    except DocumentError as refused:
+        error = str(refused)
+    seconds = time.perf_counter() - started
+    format_ = name.partition("/")[0]
+    known = re.fullmatch(r"pypdf-ok \d+ (\d+)", str(row.get("baseline", "")))
+    page_share = f"{len(pages)}/{known[1]}" if known else str(len(pages) or "")
+    base = {"file": name, "format": format_, "pages": page_share, "characters": len(text), "seconds": seconds}
+    if row.get("expected_md"):
+        expected = (data / name).parent.joinpath(str(row["expected_md"])).read_text(encoding="utf-8")
+        return Score(**base, **against(expected, text), error=error)  # type: ignore[arg-type]
+    demanded = row.get("must_include")
+    if isinstance(demanded, list):
+        flat = " ".join(words_of(text))
+        unwanted = row.get("must_not_include") or []
+        assert isinstance(unwanted, list)
+        kept = sum(" ".join(words_of(wanted)) in flat for wanted in demanded)
+        kept += sum(" ".join(words_of(one)) not in flat for one in unwanted)
+        words = kept / (len(demanded) + len(unwanted))
+        return Score(**base, words=words, surplus=None, headings="", cells="", error=error)  # type: ignore[arg-type]
+    return Score(**base, words=None, surplus=None, headings="", cells="", error=error)  # type: ignore[arg-type]
+
+
+def against(expected: str, text: str) -> dict[str, object]:
+    wanted, got = words_of(expected), words_of(text)
+    common = LCSseq.similarity(wanted, got)
+    headings, cells = Counter(headings_of(expected)), cells_of(expected)
+    return {
+        "words": common / len(wanted) if wanted else float(not got),
+        "surplus": 1 - common / len(got) if got else 0.0,
+        "headings": share((headings & Counter(headings_of(text))).total(), headings.total()),
+        "cells": share((cells & cells_of(text)).total(), cells.total()),
+    }
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    head, *body = rows
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *body])
+
+
+def shown(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def report(scores: list[Score]) -> str:
+    rows = [["file", "words", "surplus", "headings", "cells", "pages", "characters", "seconds", "error"]]
+    for one in scores:
+        rows.append([one.file, shown(one.words), shown(one.surplus), one.headings, one.cells, one.pages,
+                     str(one.characters), f"{one.seconds:.2f}", one.error[:90]])  # fmt: skip
+    formats = [["format", "files", "with an expected text", "mean of words", f"below {GOAL}", "refused", "seconds"]]
+    for name in dict.fromkeys(one.format for one in scores):
+        of_format = [one for one in scores if one.format == name]
+        known = [one.words for one in of_format if one.words is not None]
+        formats.append([
+            name, str(len(of_format)), str(len(known)), shown(sum(known) / len(known)) if known else "",
+            str(sum(words < GOAL for words in known)), str(sum(not one.characters for one in of_format)),
+            f"{sum(one.seconds for one in of_format):.1f}",
+        ])  # fmt: skip
+    below = [
+        f"* {one.file}: {one.words:.3f} {one.error}" for one in scores if one.words is not None and one.words < GOAL
+    ]
+    return "\n\n".join([table(rows), table(formats), f"Below {GOAL}:\n" + ("\n".join(below) or "none")])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=Path, help="write every figure here")
-    folder = Path(os.environ.get("RAGVOICE_EVAL_DATA", "../shared/data")) / "formats"
-    options = parser.parse_args()
-    if not folder.is_dir():
-        raise SystemExit(f"{folder} is not here; set RAGVOICE_EVAL_DATA")
-    rows = [score(folder, json.loads(line)) for line in (folder / "manifest.jsonl").read_text().splitlines()]
-    kinds = defaultdict(list)
-    for row in rows:
-        kinds[Path(row["file"]).suffix or "(none)"].append(row)
-    print("| kind | files | read | mean share of expected words in order | below 0.9 |")
-    print("| --- | ---: | ---: | ---: | ---: |")
-    for kind, here in sorted(kinds.items()):
-        shares = [row["share"] for row in here if row["share"] is not None]
-        mean = f"{sum(shares) / len(shares):.2f}" if shares else "-"
-        read = sum(not row["reason"] for row in here)
-        print(f"| {kind} | {len(here)} | {read} | {mean} | {sum(share < 0.9 for share in shares)} |")
-    print("\nBelow 0.9, missing a demanded text, or not read:")
-    for row in rows:
-        if row["reason"] or row["missing"] or (row["share"] is not None and row["share"] < 0.9):
-            print(f"  {row['file']}: {row['reason'] or row['share']} {row['missing'] or ''}")
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1))
-
-
-def score(folder: Path, entry: dict) -> dict:
-    file, started, reason, text = folder / entry["file"], time.perf_counter(), "", ""
-    try:
-        pages = load(file)
-        text = "\n\n".join(page.page_content for page in pages)
-        reason = "; ".join(str(page.metadata["skipped"]) for page in pages if page.metadata.get("skipped"))
-    except DocumentError as error:
-        reason = str(error)
-    seconds = time.perf_counter() - started
-    expected, share, noise = entry.get("expected_md"), None, None
-    got = words(text)
-    if expected:
-        beside = [file.parent / expected, folder / expected]
-        wanted = words(next(path for path in beside if path.is_file()).read_text(encoding="utf-8"))
-        share = round(LCSseq.similarity(wanted, got) / max(len(wanted), 1), 3)
-        noise = round(len(got) / max(len(wanted), 1), 2)
-    joined = " ".join(got)
-    missing = [part for part in entry.get("must_include") or [] if " ".join(words(part)) not in joined]
-    return {
-        "file": entry["file"],
-        "share": share,
-        "words_per_expected": noise,
-        "missing": missing,
-        "reason": reason,
-        "seconds": round(seconds, 2),
-    }
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    default = Path(os.environ.get("RAGVOICE_EVAL_DATA", "../shared/data"))
+    parser.add_argument("--data", type=Path, default=default, help="folder with formats/ (RAGVOICE_EVAL_DATA)")
+    parser.add_argument("--only", default="", help="only files whose path holds this")
+    parser.add_argument("--json", type=Path, help="also write every score here")
+    args = parser.parse_args()
+    data = args.data / "formats"
+    manifest = [json.loads(line) for line in (data / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
+    scores = [score(data, row) for row in manifest if args.only in row["file"]]
+    print(report(scores))
+    if args.json:
+        args.json.write_text(json.dumps([asdict(one) for one in scores], indent=2, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

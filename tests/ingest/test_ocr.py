@@ -9,6 +9,7 @@ from fpdf import FPDF
 from PIL import Image, ImageDraw, ImageFont
 
 from ingest.loaders import LoadOptions, load, ocr
+from ragvoice.datatypes import Place
 from ragvoice.errors import DocumentError
 
 LINES = ("Visitors sign in at the gate", "The gate closes at 18:00")
@@ -30,7 +31,7 @@ def test_the_words_of_a_picture_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_a_picture_on_its_side_or_head_is_turned(tmp_path: Path, degrees: int) -> None:
     picture().rotate(degrees, expand=True).save(tmp_path / "a.png")
-    assert load(tmp_path / "a.png")[0].page_content.split("\n") == list(LINES)
+    assert next(load(tmp_path / "a.png")).page_content.split("\n") == list(LINES)
 
 
 def test_only_the_scanned_page_of_a_pdf_is_read_from_its_picture(
@@ -51,7 +52,7 @@ def test_only_the_scanned_page_of_a_pdf_is_read_from_its_picture(
     assert drawn == [2]
     assert "Typed text" in first.page_content
     assert "gate closes at 18:00" in second.page_content
-    assert second.metadata["page"] == 2
+    assert second.metadata["place"] == Place("page", 2)
     unread = load(tmp_path / "a.pdf", LoadOptions(ocr=False))
     assert [bool(page.page_content.strip()) for page in unread] == [True, False]
 
@@ -59,9 +60,9 @@ def test_only_the_scanned_page_of_a_pdf_is_read_from_its_picture(
 def test_a_picture_without_words_and_one_while_ocr_is_off_are_reported(tmp_path: Path) -> None:
     Image.new("RGB", (200, 200), "white").save(tmp_path / "a.png")
     with pytest.raises(DocumentError, match="no text"):
-        load(tmp_path / "a.png")
+        list(load(tmp_path / "a.png"))
     with pytest.raises(DocumentError, match="switched off"):
-        load(tmp_path / "a.png", LoadOptions(ocr=False))
+        list(load(tmp_path / "a.png", LoadOptions(ocr=False)))
 
 
 def test_an_enormous_page_is_drawn_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

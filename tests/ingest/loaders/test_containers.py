@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
+import io
 import mailbox
+import tarfile
+import tempfile
 import zipfile
 from datetime import date
 from email.message import EmailMessage
@@ -102,15 +106,15 @@ def test_an_odf_that_declares_entities_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("mimetype", "application/vnd.oasis.opendocument.text")
         archive.writestr("content.xml", '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/hostname">]><a>&b;</a>')
-    with pytest.raises(DocumentError):
-        load(file)
+    with pytest.raises(DocumentError, match="declares entities"):
+        list(load(file))
 
 
 def test_rich_text_and_json_become_text(tmp_path: Path) -> None:
     (tmp_path / "a.rtf").write_text(r"{\rtf1 The gate closes at {\b 18:00}.\par}")
     (tmp_path / "a.json").write_text('{"gate": {"closes": "18:00"}, "days": ["Mon", "Tue"]}')
     assert text_of(tmp_path / "a.rtf").strip() == "The gate closes at 18:00."
-    assert text_of(tmp_path / "a.json") == "- gate:\n  - closes: 18:00\n- days:\n  - Mon\n  - Tue"
+    assert text_of(tmp_path / "a.json") == "## gate\n\n- closes: 18:00\n\n## days\n\n- Mon\n- Tue"
 
 
 def test_a_mail_and_its_attachment_are_documents(tmp_path: Path) -> None:
@@ -139,7 +143,7 @@ def test_an_html_mail_is_read_once_and_broken_headers_do_not_stop_it(tmp_path: P
 def test_an_encrypted_mail_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "a.eml").write_text("Subject: x\nContent-Type: application/pkcs7-mime\n\nMIAGCSqGSIb3\n")
     with pytest.raises(DocumentError, match="encrypted"):
-        load(tmp_path / "a.eml")
+        list(load(tmp_path / "a.eml"))
 
 
 def test_every_message_of_a_mailbox_is_a_part(tmp_path: Path) -> None:
@@ -156,7 +160,7 @@ def test_every_message_of_a_mailbox_is_a_part(tmp_path: Path) -> None:
 def test_members_of_an_archive_are_parts_and_a_bad_one_is_reported(tmp_path: Path) -> None:
     inner = zipped(tmp_path / "inner.zip", **{"deep.md": "# Deep\n\nDeep down."}).read_bytes()
     file = zipped(tmp_path / "a.zip", **{"notes/a.md": "# A\n\nText.", "b.bin": b"\0\1", "c.zip": inner})
-    pages = load(file)
+    pages = list(load(file))
     assert [(page.metadata["part"], bool(page.metadata.get("skipped"))) for page in pages] == [
         ("notes/a.md", False),
         ("b.bin", True),
@@ -177,7 +181,7 @@ def test_an_archive_that_says_less_than_it_unpacks_to_is_refused(tmp_path: Path)
         archive.infolist()[0].file_size = 10  # what the directory will say
     pages = []
     with contextlib.suppress(DocumentError):
-        pages = load(file, LoadOptions(max_unpacked_bytes=4096))
+        pages = list(load(file, LoadOptions(max_unpacked_bytes=4096)))
     assert not any(page.page_content for page in pages)
 
 
@@ -214,3 +218,153 @@ def test_slides_and_sheets_are_places_of_chunks(bench: Bench) -> None:
     bench.ingest()
     [span] = bench.opened().chunk_spans("a.xlsx")
     assert (span.place, span.page) == (Place("sheet", "Rates"), None)
+
+
+def tarred(path: Path, mode: str, members: dict[str, bytes | str]) -> Path:
+    """A member whose content is a string is a link to it."""
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            if isinstance(content, str):
+                info.type, info.linkname = tarfile.SYMTYPE, content
+                archive.addfile(info)
+            else:
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_members_of_a_tar_archive_are_parts_and_links_are_not_followed(tmp_path: Path, mode: str) -> None:
+    members: dict[str, bytes | str] = {"./a.md": b"# A", "../b.md": b"evil", "c.md": "/etc/hostname", "d/e.txt": b"E"}
+    pages = list(load(tarred(tmp_path / "a.bin", mode, members)))
+    assert [(page.metadata["part"], page.page_content, page.metadata.get("skipped", "")) for page in pages] == [
+        ("a.md", "# A", ""),
+        ("b.md", "", "its path leads out of the archive"),
+        ("c.md", "", "a link, which is not followed"),
+        ("d/e.txt", "E", ""),
+    ]
+
+
+def test_a_compressed_file_is_its_content(tmp_path: Path) -> None:
+    (tmp_path / "notes.md.gz").write_bytes(gzip.compress(b"# Notes"))
+    [page] = load(tmp_path / "notes.md.gz")
+    assert (page.metadata["part"], page.page_content) == ("notes.md", "# Notes")
+    (tmp_path / "b.gz").write_bytes(gzip.compress(b"x" * 5_000)[:-20])
+    with pytest.raises(DocumentError, match="a damaged archive"):
+        list(load(tmp_path / "b.gz"))
+
+
+def test_links_and_encrypted_members_of_a_zip_are_skipped_and_litter_is_passed_over(tmp_path: Path) -> None:
+    link = zipfile.ZipInfo("link.md")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("secret.md", "text")
+        archive.writestr(link, "/etc/hostname")
+        archive.writestr("__MACOSX/._a.md", "litter")
+        archive.writestr(".hidden/a.md", "litter")
+        archive.writestr("~$a.docx", "litter")
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    data[6] |= 1
+    data[data.find(b"PK\x01\x02") + 8] |= 1
+    (tmp_path / "a.zip").write_bytes(data)
+    secret, other = load(tmp_path / "a.zip")
+    assert "password" in secret.metadata["skipped"]
+    assert (other.metadata["part"], other.metadata["skipped"]) == ("link.md", "a link, which is not followed")
+
+
+def test_the_limits_hold_for_everything_nested_together(tmp_path: Path) -> None:
+    inner = zipped(tmp_path / "inner.zip", **{"a.txt": "x" * 600}).read_bytes()
+    file = zipped(tmp_path / "a.zip", **{f"{number}.zip": inner for number in range(5)})
+    with pytest.raises(DocumentError, match="unpacks to more"):
+        list(load(file, LoadOptions(max_unpacked_bytes=3_000)))
+    with pytest.raises(DocumentError, match="more files in it than the limit of 7"):
+        list(load(file, LoadOptions(max_members=7)))
+    assert len(list(load(file, LoadOptions(max_members=10)))) == 5
+
+
+def test_one_member_that_is_too_large_does_not_cost_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "a.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("big.txt", "x" * 5_000)
+        archive.writestr("small.txt", "small")
+    big, small = load(file, LoadOptions(max_file_bytes=1_000))
+    assert "limit" in big.metadata["skipped"]
+    assert small.page_content == "small"
+
+
+def test_a_bomb_in_gzip_ends_at_the_limit(tmp_path: Path) -> None:
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b"0" * 20_000_000))
+    with pytest.raises(DocumentError, match="unpacks to more"):
+        list(load(tmp_path / "a.gz", LoadOptions(max_unpacked_bytes=2**20)))
+
+
+def test_nothing_is_left_in_the_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    file = zipped(tmp_path / "a.zip", **{"a.md": "# A", "b.md": "# B", "c.bin": b"\0\1"})
+    pages = load(file)
+    next(pages)
+    pages.close()  # a reader that stops early
+    list(load(file))
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_sheets_and_slides_of_opendocument_are_places(tmp_path: Path) -> None:
+    sheet = (
+        '<office:spreadsheet><table:table table:name="Rates"><table:table-row><table:table-cell><text:p>Rates</text:p>'
+        "</table:table-cell></table:table-row><table:table-row><table:table-cell><text:p>Grade</text:p>"
+        "</table:table-cell><table:table-cell><text:p>Rate</text:p></table:table-cell></table:table-row>"
+        '<table:table-row table:number-rows-repeated="2"><table:table-cell><text:p>A</text:p></table:table-cell>'
+        "<table:table-cell><text:p>12</text:p></table:table-cell>"
+        '<table:table-cell table:number-columns-repeated="16000"/>'
+        '</table:table-row><table:table-row table:number-rows-repeated="1048000"><table:table-cell/></table:table-row>'
+        "</table:table></office:spreadsheet>"
+    )
+    [page] = load(opendocument(tmp_path / "a.ods", "spreadsheet", sheet))
+    assert page.metadata["place"] == Place("sheet", "Rates")
+    assert page.page_content == "## Rates\n\nRates\n\n| Grade | Rate |\n| --- | --- |\n| A | 12 |\n| A | 12 |"
+    slides = (
+        "<office:presentation><draw:page><draw:frame><draw:text-box><text:p>Body</text:p></draw:text-box></draw:frame>"
+        "</draw:page><draw:page><draw:frame><draw:text-box><text:p>Two</text:p></draw:text-box></draw:frame></draw:page>"
+        "</office:presentation>"
+    )
+    found = load(opendocument(tmp_path / "a.odp", "presentation", slides))
+    assert [(page.page_content, page.metadata["place"]) for page in found] == [
+        ("Body", Place("slide", 1)),
+        ("Two", Place("slide", 2)),
+    ]
+
+
+def test_an_encrypted_opendocument_names_its_password(tmp_path: Path) -> None:
+    file = opendocument(tmp_path / "a.odt", "text", "<office:text/>")
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("META-INF/manifest.xml", "<manifest><encryption-data/></manifest>")
+    with pytest.raises(DocumentError, match="password"):
+        list(load(file))
+
+
+def test_the_chapters_of_a_book_come_in_the_order_of_its_spine(tmp_path: Path) -> None:
+    package = (
+        '<package xmlns="http://www.idpf.org/2007/opf" xmlns:dc="http://purl.org/dc/elements/1.1/"><metadata>'
+        "<dc:title>Handbook</dc:title><dc:creator>Ada</dc:creator><dc:language>en</dc:language></metadata><manifest>"
+        '<item id="b" href="two%20b.xhtml" media-type="application/xhtml+xml"/>'
+        '<item id="a" href="one.xhtml" media-type="application/xhtml+xml"/>'
+        '<item id="n" href="nav.xhtml" properties="nav" media-type="application/xhtml+xml"/></manifest>'
+        '<spine><itemref idref="n"/><itemref idref="a"/><itemref idref="b"/></spine></package>'
+    )
+    container = '<container><rootfiles><rootfile full-path="book/p.opf"/></rootfiles></container>'
+    file = zipped(
+        tmp_path / "a.epub",
+        **{
+            "mimetype": "application/epub+zip",
+            "META-INF/container.xml": container,
+            "book/p.opf": package,
+            "book/one.xhtml": "<html><body><h1>One</h1></body></html>",
+            "book/two b.xhtml": "<html><body><h1>Two</h1></body></html>",
+            "book/nav.xhtml": "<html><body>Contents</body></html>",
+        },
+    )
+    first, second = load(file)
+    assert (first.page_content, second.page_content) == ("# One", "# Two")
+    assert first.metadata == {"title": "Handbook", "author": "Ada", "language": "en"}

@@ -1,0 +1,30 @@
+"""PDF: one `Document` a page, headings and tables as Markdown; a page without text is drawn and read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+
+from langchain_core.documents import Document
+
+from ingest.loaders.options import LoadOptions
+from ragvoice.datatypes import Place
+from ragvoice.errors import DocumentError
+
+
+def load_pdf(path: Path, options: LoadOptions) -> Iterator[Document]:
+    from liteparse import LiteParse
+
+    from ingest.loaders.ocr import PageReader
+
+    # The parser's own OCR is off because it would download its models.
+    parsed = LiteParse(ocr_enabled=False, output_format="markdown", quiet=True).parse(path)
+    if not options.ocr and parsed.pages and not any(page.text.strip() for page in parsed.pages):
+        raise DocumentError("scanned pages without a text layer, and OCR is switched off (the setting ocr)")
+    with PageReader(path) if options.ocr else nullcontext() as reader:
+        for page in parsed.pages:
+            text = page.markdown or page.text
+            if not page.text.strip():  # the Markdown of an empty page is an empty code block
+                text = reader.text(page.page_num) if reader else ""
+            yield Document(text, metadata={"place": Place("page", page.page_num)})
