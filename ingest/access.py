@@ -1,12 +1,18 @@
-"""Who may read which document: the `access.toml` of a folder.
+"""Who may read which document, and what its owner says of it: the `access.toml` of a folder.
 
     [[rule]]
     path = "hr/restricted/**"     # pattern on the path below the file's folder; ** crosses folders
     groups = ["hr"]
+    owner = "Ada Holm"            # these are optional, as is groups
+    tags = ["pay", "2026"]
+    language = "en"
+    valid_from = 2026-01-01       # dates of TOML, without quotes
+    valid_until = 2026-12-31
 
-The last matching rule wins; the file of a subfolder counts as coming after that of the folder around it. Files above
-the ingested folder count too, so that a restricted folder does not open up when it is ingested alone. No rule means
-everyone. A rules file that cannot be understood means nobody, because the safe mistake is to hide too much.
+For each of these the last matching rule that says it wins; the file of a subfolder counts as coming after that of the
+folder around it. Files above the ingested folder count too, so that a restricted folder does not open up when it is
+ingested alone. No rule means everyone. A rules file that cannot be understood means nobody, because the safe mistake is
+to hide too much.
 """
 
 from __future__ import annotations
@@ -15,10 +21,25 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 from ingest.sources import RULES_FILE, Root
 from ragvoice.datatypes import EVERYONE
+
+_SAYS = ("owner", "tags", "language", "valid_from", "valid_until")
+
+
+@dataclass(frozen=True)
+class Rule:
+    pattern: re.Pattern[str]
+    path: str
+    """The pattern as it is written."""
+    groups: tuple[str, ...] | None
+    """None: says nothing of who may read it."""
+    says: dict[str, Any]
+    """Of owner, tags, language, valid_from, valid_until what is given; dates as ISO 8601."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +47,18 @@ class RulesFile:
     """One `access.toml`."""
 
     folder: Path
-    rules: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = ()
+    rules: tuple[Rule, ...] = ()
     problem: str | None = None
     """Why the file could not be used; then nobody may read anything below its folder."""
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What the rules say of one file."""
+
+    groups: tuple[str, ...]
+    """Empty when nobody may read it."""
+    says: dict[str, Any]
 
 
 class AccessRules:
@@ -37,18 +67,22 @@ class AccessRules:
     def __init__(self, root: Root):
         self._root = root.path if root.path.is_dir() else root.path.parent
         self._files: dict[Path, RulesFile | None] = {}
+        self._matched: set[int] = set()
 
-    def groups(self, file: Path) -> tuple[str, ...]:
-        """Groups that may read the file at this absolute path; empty when nobody may."""
-        allowed: tuple[str, ...] = (EVERYONE,)
+    def of(self, file: Path) -> Ruling:
+        """:param file: Absolute path."""
+        groups: tuple[str, ...] = (EVERYONE,)
+        says: dict[str, Any] = {}
         for rules_file in self._around(file):
             if rules_file.problem:
-                return ()
+                return Ruling((), {})
             relative = file.relative_to(rules_file.folder).as_posix()
-            for pattern, groups in rules_file.rules:
-                if pattern.fullmatch(relative):
-                    allowed = groups
-        return allowed
+            for rule in rules_file.rules:
+                if rule.pattern.fullmatch(relative):
+                    self._matched.add(id(rule))
+                    groups = groups if rule.groups is None else rule.groups
+                    says |= rule.says
+        return Ruling(groups, says)
 
     def problems(self) -> list[tuple[str, str]]:
         """(path of the rules file below the root, what is wrong with it), of the files read so far."""
@@ -58,6 +92,16 @@ class AccessRules:
             else (RULES_FILE, file.problem)
             for folder, file in sorted(self._files.items())
             if file and file.problem
+        ]
+
+    def unmatched(self) -> list[str]:
+        """A sentence for each rule below the root that no file has matched: a slip of the pen leaves a secret open."""
+        return [
+            f"{(folder / RULES_FILE).relative_to(self._root).as_posix()}: the rule for {rule.path!r} matches no file"
+            for folder, file in sorted(self._files.items())
+            if file and folder.is_relative_to(self._root)
+            for rule in file.rules
+            if id(rule) not in self._matched
         ]
 
     def _around(self, file: Path) -> Iterator[RulesFile]:
@@ -90,15 +134,33 @@ def _problem(reason: str) -> str:
     return f"{RULES_FILE} cannot be used ({reason}); until it is mended nobody may read these documents"
 
 
-def _rule(row: object) -> tuple[re.Pattern[str], tuple[str, ...]]:
-    if not isinstance(row, dict) or row.keys() != {"path", "groups"}:
-        raise ValueError(f'a rule takes "path" and "groups", got {row!r}')
-    path, groups = row["path"], row["groups"]
+def _rule(row: object) -> Rule:
+    if not isinstance(row, dict) or not {"path"} < row.keys() <= {"path", "groups", *_SAYS}:
+        raise ValueError(f'a rule takes "path" and some of "groups", {", ".join(_SAYS)}; got {row!r}')
+    path = row["path"]
     if not isinstance(path, str) or not path.strip("./\\ "):
         raise ValueError(f"path must be a pattern such as hr/**, got {path!r}")
-    if not isinstance(groups, list) or not all(isinstance(group, str) and group.strip() for group in groups):
-        raise ValueError(f"groups must be a list of names, got {groups!r}")
-    return _pattern(path), tuple(sorted({group.strip() for group in groups}))
+    groups = tuple(sorted(set(_names("groups", row["groups"])))) if "groups" in row else None
+    says = {name: _said(name, row[name]) for name in _SAYS if name in row}
+    return Rule(_pattern(path), path, groups, says)
+
+
+def _said(name: str, value: object) -> object:
+    if name == "tags":
+        return _names(name, value)
+    if name.startswith("valid_"):
+        if not isinstance(value, date):
+            raise ValueError(f"{name} must be a date such as 2026-01-31, without quotes; got {value!r}")
+        return value.isoformat()
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{name} must be a text, got {value!r}")
+    return value.strip()
+
+
+def _names(name: str, value: object) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(one, str) and one.strip() for one in value):
+        raise ValueError(f"{name} must be a list of names, got {value!r}")
+    return [one.strip() for one in value]
 
 
 def _pattern(glob: str) -> re.Pattern[str]:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-EPILOG = "Example: ragvoice ingest data/documents --index /tmp/index --json"
+from ragvoice.commands.options import Wait
+
+if TYPE_CHECKING:
+    from ingest.job import Reading
+    from ingest.summary import IngestSummary
+    from ragvoice.settings import Settings
+
+EPILOG = "Example: ragvoice ingest ~/company/handbook --watch"
+_WATCHING_WAITS_S = 3600.0
 
 
 def ingest_command(
@@ -17,46 +26,97 @@ def ingest_command(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Read and embed everything again, also the folders named earlier.")
     ] = False,
+    retry_skipped: Annotated[
+        bool, typer.Option("--retry-skipped", help="Try unchanged files again that could not be read before.")
+    ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on: follow every change until Ctrl-C.")] = False,
+    wait: Wait = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Bring the index in step with folders of documents.
 
     New and changed files are parsed, split and embedded; files that are gone leave the index; other folders that
     the index knows stay as they are. Files that cannot be read are reported and skipped. Readers keep the old index
-    until the new one is complete.
+    until the new one is complete. A run that was stopped goes on where it was.
     """
-    import dataclasses
-    import json
-
-    from ingest.job import Chunking, ingest
-    from ingest.loaders.options import LoadOptions
-    from ingest.sandbox import ParseLimits
-    from ragvoice.build import build_embeddings, embedder_identity, token_offsets
     from ragvoice.commands.progress import stage_bars
     from ragvoice.settings import read_settings
 
     settings = read_settings(index=index)
-    chunking = Chunking(token_offsets(settings), settings.chunk_tokens, settings.overlap_tokens)
-    limits = ParseLimits(unit_timeout_s=settings.parse_timeout_s, memory_bytes=int(settings.parse_memory_gib * 2**30))
-    with stage_bars() as report:
-        summary = ingest(
+    once = _job(settings, paths, name, retry_skipped=retry_skipped)
+
+    def run(*, rebuilding: bool, wait_s: float) -> IngestSummary:
+        with stage_bars() as report:
+            return once(rebuilding, wait_s, report)
+
+    show(run(rebuilding=rebuild, wait_s=wait), as_json=as_json)
+    if watch:
+        from ingest.watching import watch as watch_folders
+
+        typer.echo("Watching. Ctrl-C ends it.", err=True)
+        watch_folders(
             paths,
             settings.index_path,
-            lambda: build_embeddings(settings),
+            lambda: run(rebuilding=False, wait_s=_WATCHING_WAITS_S),
+            lambda summary: show(summary, as_json=as_json),
+            lambda problem: typer.echo(f"ragvoice: {problem} The index stays as it is; watching goes on.", err=True),
+        )
+
+
+def _job(
+    settings: Settings, paths: list[Path], name: str, *, retry_skipped: bool
+) -> Callable[[bool, float, Callable[[str, int, int], None]], IngestSummary]:
+    """The same job for each run, with one embedder for all of them."""
+    from functools import cache
+
+    from ingest.documents import Chunking
+    from ingest.job import ingest
+    from ragvoice.build import build_embeddings, build_vector_store, embedder_identity, token_offsets
+
+    embeddings = cache(lambda: build_embeddings(settings))
+    chunking = Chunking(token_offsets(settings), settings.chunk_tokens, settings.overlap_tokens)
+
+    def once(rebuild: bool, wait_s: float, report: Callable[[str, int, int], None]) -> IngestSummary:
+        return ingest(
+            paths,
+            settings.index_path,
+            embeddings,
             embedder_identity(settings),
             chunking,
             prefix=name,
             rebuild=rebuild,
-            options=LoadOptions(ocr=settings.ocr),
-            limits=limits,
+            reading=_reading(settings, retry_skipped=retry_skipped),
+            store=build_vector_store(settings),
+            wait_s=wait_s,
             report=report,
         )
+
+    return once
+
+
+def _reading(settings: Settings, *, retry_skipped: bool) -> Reading:
+    from ingest.job import Reading
+    from ingest.loaders.options import LoadOptions
+    from ingest.sandbox import ParseLimits
+
+    limits = ParseLimits(unit_timeout_s=settings.parse_timeout_s, memory_bytes=int(settings.parse_memory_gib * 2**30))
+    return Reading(LoadOptions(ocr=settings.ocr), limits, settings.parse_workers, retry_skipped)
+
+
+def show(summary: IngestSummary, *, as_json: bool) -> None:
+    """On stdout: one JSON object, or a line of counts and a line for each file that was skipped."""
+    import dataclasses
+    import json
+
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(summary)))
         return
     typer.echo(
         f"{summary.added} added, {summary.changed} changed, {summary.removed} removed, {summary.unchanged} unchanged, "
-        f"{len(summary.skipped)} skipped; {summary.chunks} chunks in {summary.seconds:.1f} s"
+        f"{len(summary.skipped)} skipped; {summary.embedded} chunks embedded, {summary.chunks} in the index; "
+        f"{summary.seconds:.1f} s"
     )
     for skipped in summary.skipped:
         typer.echo(f"  skipped {skipped.doc_id}: {skipped.reason}")
+    for warning in summary.warnings:
+        typer.echo(f"  note: {warning}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,12 @@ class ParsedFile:
     seconds: float = 0.0
     peak_bytes: int = 0
     """Most memory that the worker was using meanwhile, its libraries and models included."""
+
+
+def message_of(document: Document) -> dict[str, Any]:
+    """What JSON can carry; `document_of` makes the document of it again."""
+    metadata = {name: asdict(value) if isinstance(value, Place) else value for name, value in document.metadata.items()}
+    return {"text": document.page_content, "metadata": metadata}
 
 
 def document_of(message: dict[str, Any]) -> Document:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import ctypes
-import dataclasses
 import faulthandler
 import importlib
 import json
@@ -65,11 +64,13 @@ def main() -> None:
 
 
 def _answer(channel: int, path: str, load: Callable[[Path], Iterator[Any]]) -> None:
+    from ingest.sandbox_answers import message_of
+
     ending: dict[str, object] = {}
     _forget_peak()
     try:
         for document in load(Path(path)):
-            _send(channel, {"text": document.page_content, "metadata": _plain(document.metadata)})
+            _send(channel, message_of(document))
     except BaseException as error:  # also SystemExit of a parser: the file's fault, not a wish to end the job
         ending = {"error": _reason(error), "memory": _is_memory(error)}
     _empty(Path(os.environ["TMPDIR"]))
@@ -81,13 +82,6 @@ def _send(channel: int, message: dict[str, object]) -> None:
     data = memoryview(json.dumps(message, ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n")
     while data:
         data = data[os.write(channel, data) :]
-
-
-def _plain(metadata: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
-        for name, value in metadata.items()
-    }
 
 
 def _reason(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -33,6 +34,9 @@ class SourceFile:
     path: Path
     relative: str
     """Path below the root with `/`; the file's name when the root is a file."""
+    size: int
+    """In bytes."""
+    mtime_ns: int
 
 
 def resolve_root(path: Path, prefix: str = "") -> Root:
@@ -52,10 +56,11 @@ def walk(root: Root, unreadable: Callable[[str, str], None] = lambda relative, r
 
     Hidden files, rules files, indexes and links out of the root are left out.
 
-    :param unreadable: Called with (path below the root, reason) for each folder that cannot be listed.
+    :param unreadable: Called with (path below the root, `.` for itself, reason) for what cannot be listed or looked at.
     """
     if root.path.is_file():
-        yield SourceFile(root.path, readable_name(root.path.name))
+        status = root.path.stat()
+        yield SourceFile(root.path, readable_name(root.path.name), status.st_size, status.st_mtime_ns)
         return
 
     def on_error(error: OSError) -> None:
@@ -73,8 +78,16 @@ def walk(root: Root, unreadable: Callable[[str, str], None] = lambda relative, r
                 continue
             if path.is_symlink() and not path.resolve().is_relative_to(root.path):
                 continue
-            if path.is_file():
-                yield SourceFile(path, readable_name(path.relative_to(root.path).as_posix()))
+            relative = readable_name(path.relative_to(root.path).as_posix())
+            try:
+                status = path.stat()
+            except FileNotFoundError:  # gone meanwhile, or a link to nothing
+                continue
+            except OSError as error:
+                unreadable(relative, f"cannot be read: {error.strerror or error}")
+                continue
+            if stat.S_ISREG(status.st_mode):
+                yield SourceFile(path, relative, status.st_size, status.st_mtime_ns)
 
 
 def is_index(folder: Path) -> bool:

@@ -41,6 +41,8 @@ class Chunk:
     end: int
     section: str
     place: Place | None
+    table_header: str = ""
+    """Header rows of the table in which the chunk begins, when they stand in an earlier chunk."""
 
 
 @dataclass(frozen=True)

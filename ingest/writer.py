@@ -5,27 +5,23 @@ Legend: `n` chunks, `d` embedding dimension.
 
 from __future__ import annotations
 
-import hashlib
-import json
+import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
-from types import TracebackType
 
-import faiss
 import numpy as np
 from filelock import FileLock, Timeout
-from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
 
-from ingest.splitting import Chunk
+from ingest.catalogue import StagedCatalogue
+from ingest.journal import WORK_FOLDER, Journal
 from ragvoice.errors import VectorIndexError
 from ragvoice.retrieval.generations import (
-    CATALOGUE_SQL,
     EmbedderIdentity,
     Manifest,
     check_files,
@@ -35,43 +31,33 @@ from ragvoice.retrieval.generations import (
     read_manifest,
     rebuild_hint,
 )
-from ragvoice.retrieval.lexical import LexicalIndex
+from ragvoice.retrieval.index import CHUNKS_FILE
+from ragvoice.retrieval.lexical import LEXICAL_FOLDER, LexicalIndex
+from ragvoice.retrieval.shards import Batch
+from ragvoice.retrieval.vector_store import VectorSearch, VectorStore
 
-_EMBED_AT_ONCE = 256
-"""Chunks given to the embedder in one call; it sorts them by length, so fewer would waste padding."""
+LOCK_FILE = "lock"
 
-Progress = Callable[[int, int], None]
-"""Called with (chunks embedded, chunks to embed)."""
-
-
-@dataclass(frozen=True)
-class ParsedDocument:
-    doc_id: str
-    root: str
-    source: str
-    title: str
-    text: str
-    file_hash: str
-    allowed_groups: tuple[str, ...]
-    chunks: tuple[Chunk, ...]
-
-    @property
-    def content_hash(self) -> str:
-        return hashlib.sha256(self.text.encode()).hexdigest()
+Step = Callable[[str, int, int], None]
+"""Called with (what is being done, how much of it, of how much; 0 where that is not known)."""
 
 
 @contextmanager
 def writing(index: Path, wait_s: float = 0.0) -> Iterator[None]:
     """The one writer's lock.
 
+    :param wait_s: How long to wait for another writer.
     :raises VectorIndexError: when another process is writing, or the folder cannot be written.
     """
     try:
         index.mkdir(parents=True, exist_ok=True)
-        with FileLock(index / "lock", timeout=wait_s):
+        with FileLock(index / LOCK_FILE, timeout=wait_s):
             yield
     except Timeout as error:
-        raise VectorIndexError(f"Another process is writing the index in {index}. Wait until it has ended.") from error
+        raise VectorIndexError(
+            f"Another process is writing the index in {index}. Wait until it has ended (ragvoice status shows how far "
+            "it is), or let this command wait for it with: --wait SECONDS"
+        ) from error
     except OSError as error:
         raise VectorIndexError(
             f"The index in {index} cannot be written ({error.strerror or error}). The index that was there is "
@@ -96,46 +82,24 @@ def remembered_roots(index: Path) -> dict[str, str]:
         return {}
 
 
-def embedded_text(title: str, section: str, text: str) -> str:
-    """What the embedder and the lexical index see of a chunk: its words below the headings they stand under."""
-    return "\n".join(part for part in (title, section, text) if part)
-
-
 class GenerationWriter:
     """Use inside `writing(index)`. Nothing is visible to readers before `publish`; leaving without it undoes all.
 
     An index that exists must have been made with the same embedder and chunking, unless `rebuild` starts anew.
     """
 
-    def __init__(self, index: Path, embedder: EmbedderIdentity, *, rebuild: bool = False):
+    def __init__(self, index: Path, embedder: EmbedderIdentity, store: VectorStore, *, rebuild: bool = False):
         self._index = index
         self._embedder = embedder
+        self._store = store
+        self._published = False
         (index / "generations").mkdir(exist_ok=True)
         self._staged = index / "generations" / f"{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 10**6:06d}"
-        self._published = False
-        self.forgets = False
-        """Publish so that the generation before goes at once: it holds what must not be found any more."""
-        self._new: list[tuple[int, str, str]] = []
-        """(chunk id, text to embed, its hash) not embedded yet."""
-        previous = None
-        if (index / "CURRENT").is_file() and not rebuild:
-            previous = current_generation(index)
-            manifest = read_manifest(previous)
-            check_files(previous, manifest)
-            if manifest.embedder != embedder:
-                raise VectorIndexError(
-                    f"The index in {index} was made with {_describe(manifest.embedder)}; "
-                    f"the settings now say {_describe(embedder)}. {rebuild_hint(index)}"
-                )
+        self._previous = None if rebuild else _fitting_generation(index, embedder, store)
+        self._before: VectorSearch | None = None
         self._staged.mkdir()
-        self._vectors: faiss.Index | None = None
         try:
-            if previous:
-                shutil.copyfile(previous / "catalogue.sqlite", self._staged / "catalogue.sqlite")
-                self._vectors = _read_vectors(previous / "vectors.faiss", index)
-            self._database = sqlite3.connect(self._staged / "catalogue.sqlite")
-            if not previous:
-                self._database.executescript(CATALOGUE_SQL)
+            self.catalogue = StagedCatalogue(self._staged, self._previous)
         except BaseException:
             shutil.rmtree(self._staged, ignore_errors=True)
             raise
@@ -143,133 +107,134 @@ class GenerationWriter:
     def __enter__(self) -> GenerationWriter:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._database.close()
+    def __exit__(self, *_: object) -> None:
+        self.catalogue.close()
         if not self._published:
             shutil.rmtree(self._staged, ignore_errors=True)
 
-    def roots(self) -> dict[str, str]:
-        """Absolute path of each root -> its prefix."""
-        return dict(self._database.execute("SELECT root, prefix FROM roots"))
+    def has_vector(self, embedded_hash: bytes) -> bool:
+        """Whether the generation before holds the vector of this text."""
+        return self.catalogue.previous_id(embedded_hash) is not None
 
-    def set_root(self, root: str, prefix: str) -> None:
-        self._database.execute("INSERT OR REPLACE INTO roots VALUES (?, ?)", (root, prefix))
+    def publish(
+        self,
+        journal: Journal,
+        dimension: Callable[[], int],
+        step: Step | None = None,
+        *,
+        forgets: bool = False,
+        compact: bool = False,
+    ) -> Manifest:
+        """Vectors and lexical index of what the catalogue holds now, then the switch.
 
-    def rename_root(self, old: str, new: str) -> None:
-        """The documents of one root belong to another from now on."""
-        self._database.execute("UPDATE documents SET root = ? WHERE root = ?", (new, old))
-        self._database.execute("DELETE FROM roots WHERE root = ?", (old,))
-
-    def documents(self) -> dict[str, tuple[str, str, str]]:
-        """doc_id -> (root, file hash, allowed groups as stored)."""
-        rows = self._database.execute("SELECT doc_id, root, file_hash, allowed_groups FROM documents")
-        return {doc_id: (root, file_hash, groups) for doc_id, root, file_hash, groups in rows}
-
-    def remove(self, doc_id: str) -> None:
-        ids = [row[0] for row in self._database.execute("SELECT id FROM chunks WHERE doc_id = ?", (doc_id,))]
-        if ids and self._vectors is not None:
-            self._vectors.remove_ids(faiss.IDSelectorBatch(np.array(ids, dtype=np.int64)))
-        self._database.execute("DELETE FROM chunks WHERE doc_id = ?", (doc_id,))
-        self._database.execute("DELETE FROM documents WHERE doc_id = ?", (doc_id,))
-
-    def set_groups(self, doc_id: str, groups: Sequence[str]) -> None:
-        self._database.execute(
-            "UPDATE documents SET allowed_groups = ? WHERE doc_id = ?", (json.dumps(list(groups)), doc_id)
-        )
-
-    def add(self, document: ParsedDocument) -> None:
-        self._database.execute(
-            "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                document.doc_id,
-                document.root,
-                document.source,
-                document.title,
-                document.text,
-                document.content_hash,
-                document.file_hash,
-                json.dumps(list(document.allowed_groups)),
-            ),
-        )
-        for chunk in document.chunks:
-            text = embedded_text(document.title, chunk.section, document.text[chunk.start : chunk.end])
-            digest = hashlib.sha256(text.encode()).hexdigest()
-            place = json.dumps(asdict(chunk.place)) if chunk.place else None
-            page = chunk.place.value if chunk.place and chunk.place.kind == "page" else None
-            cursor = self._database.execute(
-                "INSERT INTO chunks (doc_id, start_index, end_index, section, page, place, embedded_hash) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (document.doc_id, chunk.start, chunk.end, chunk.section, page, place, digest),
-            )
-            self._new.append((int(cursor.lastrowid or 0), text, digest))
-
-    def publish(self, embeddings: Embeddings, progress: Progress | None = None) -> Manifest:
-        """Embed what is new, build the lexical index, switch."""
-        self._embed(embeddings, progress or (lambda done, total: None))
-        rows = self._database.execute(
-            "SELECT d.title, c.section, substr(d.text, c.start_index + 1, c.end_index - c.start_index) "
-            "FROM chunks c JOIN documents d USING (doc_id) ORDER BY c.id"
-        )
-        LexicalIndex.build([embedded_text(*row) for row in rows]).save(self._staged)
-        documents = self._database.execute("SELECT count(*) FROM documents").fetchone()[0]
-        chunks = self._database.execute("SELECT count(*) FROM chunks").fetchone()[0]
-        self._database.commit()
-        self._database.execute("VACUUM")  # so that nothing of a removed document stays in free pages
-        self._database.close()
-        if self._vectors is None:
-            self._vectors = _empty_vectors(len(embeddings.embed_query("dimension")))
-        try:
-            faiss.write_index(self._vectors, str(self._staged / "vectors.faiss"))
-        except RuntimeError as error:  # its only word for a full disk
-            raise OSError(f"vectors: {error}") from error
-        manifest = publish(self._index, self._staged, self._embedder, documents, chunks, forgets=self.forgets)
+        :param journal: Holds the vectors of all new chunks; deleted with the publication.
+        :param dimension: Asked for only when the index has no vector yet.
+        :param forgets: Drop the generation before at once: it holds what must not be found any more.
+        :param compact: Write every file anew, smaller where rows have gone.
+        """
+        step = step or (lambda name, done, total: None)
+        same_chunks = not compact and not self.catalogue.chunks_changed()
+        documents, chunks = self.catalogue.counts()
+        np.save(self._staged / CHUNKS_FILE, self.catalogue.document_numbers())
+        self._write_vectors(journal, dimension, step, compact=compact)
+        if same_chunks and self._previous:
+            _link_folder(self._previous / LEXICAL_FOLDER, self._staged / LEXICAL_FOLDER)
+        else:
+            step("lexical index", 0, chunks)
+            LexicalIndex.build(self._counted(step, chunks), scratch=self._index / WORK_FOLDER).save(self._staged)
+        self.catalogue.deleted |= compact
+        self.catalogue.finish()
+        manifest = publish(
+            self._index, self._staged, self._embedder, documents, chunks,
+            vector_store=self._store.name, forgets=forgets,
+        )  # fmt: skip
         self._published = True
+        self._store.retain(self._index / "generations")
+        journal.delete()
         return manifest
 
-    def _embed(self, embeddings: Embeddings, progress: Progress) -> None:
-        """Equal texts (in other documents, or twice in this job) are embedded once."""
-        fresh: dict[str, str] = {}
-        known = self._known_vectors({digest for _, _, digest in self._new})
-        for _, text, digest in self._new:
-            if digest not in known:
-                fresh.setdefault(digest, text)
-        pending = sorted(fresh.items(), key=lambda item: len(item[1]))
-        for start in range(0, len(pending), _EMBED_AT_ONCE):
-            progress(start, len(pending))
-            batch = pending[start : start + _EMBED_AT_ONCE]
-            vectors_nd = np.asarray(embeddings.embed_documents([text for _, text in batch]), dtype=np.float32)
-            known.update({digest: vector_d for (digest, _), vector_d in zip(batch, vectors_nd, strict=True)})
-        progress(len(pending), len(pending))
-        if self._new:
-            vectors_nd = np.stack([known[digest] for _, _, digest in self._new])
-            if self._vectors is None:
-                self._vectors = _empty_vectors(vectors_nd.shape[1])
-            self._vectors.add_with_ids(vectors_nd, np.array([id_ for id_, _, _ in self._new], dtype=np.int64))
+    def _write_vectors(self, journal: Journal, dimension: Callable[[], int], step: Step, *, compact: bool) -> None:
+        kept_ids_n = self.catalogue.kept_ids()
+        size = self._store.dimension(self._previous) if self._previous else None
+        batches = self._batches(journal)
+        first = next(batches, None)
+        if first is not None:
+            size = first[1].shape[1]
+        if compact and self._previous and len(kept_ids_n):
+            self._store.write(self._staged, None, kept_ids_n[:0], self._kept_batches(kept_ids_n), int(size or 0), step)
+            return
+        every = iter(()) if first is None else chain([first], batches)
+        self._store.write(self._staged, self._previous, kept_ids_n, every, size or dimension(), step)
 
-    def _known_vectors(self, digests: Iterable[str]) -> dict[str, NDArray[np.float32]]:
-        """Vectors that the index holds already for equal texts."""
-        if self._vectors is None:
-            return {}
-        wanted, new_ids = set(digests), {id_ for id_, _, _ in self._new}
-        rows = self._database.execute("SELECT id, embedded_hash FROM chunks")
-        return {
-            digest: self._vectors.reconstruct(id_) for id_, digest in rows if digest in wanted and id_ not in new_ids
-        }
+    def _batches(self, journal: Journal) -> Iterator[Batch]:
+        for rows in self.catalogue.new_chunks():
+            ids_n = np.array([id_ for id_, _ in rows], dtype=np.int64)
+            yield ids_n, self._vectors_of([digest for _, digest in rows], journal)
+
+    def _vectors_of(self, embedded_hashes: list[bytes], journal: Journal) -> NDArray[np.float32]:
+        """Shape (n, d): from the journal, or from the generation before, which has embedded the same text."""
+        found = [journal.vector(digest) for digest in embedded_hashes]
+        missing = [i for i, vector_d in enumerate(found) if vector_d is None]
+        if missing:
+            before = self._opened_before()
+            ids = [self.catalogue.previous_id(embedded_hashes[i]) for i in missing]
+            rows = np.searchsorted(before.ids_n, np.array(ids, dtype=np.int64))
+            for i, vector_d in zip(missing, before.vectors(rows), strict=True):
+                found[i] = vector_d
+        return np.stack([vector_d for vector_d in found if vector_d is not None])
+
+    def _kept_batches(self, kept_ids_n: NDArray[np.int64], at_once: int = 4096) -> Iterator[Batch]:
+        before = self._opened_before()
+        for start in range(0, len(kept_ids_n), at_once):
+            ids_n = kept_ids_n[start : start + at_once]
+            yield ids_n, before.vectors(np.searchsorted(before.ids_n, ids_n))
+
+    def _opened_before(self) -> VectorSearch:
+        assert self._previous is not None
+        self._before = self._before or self._store.open(self._previous)
+        return self._before
+
+    def _counted(self, step: Step, chunks: int) -> Iterator[str]:
+        for number, text in enumerate(self.catalogue.embedded_texts()):
+            if number % 4096 == 0:
+                step("lexical index", number, chunks)
+            yield text
+        step("lexical index", chunks, chunks)
 
 
-def _empty_vectors(dimension: int) -> faiss.IndexIDMap2:
-    return faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
+def _fitting_generation(index: Path, embedder: EmbedderIdentity, store: VectorStore) -> Path | None:
+    """The generation to build upon; None when there is no index yet.
 
-
-def _read_vectors(file: Path, index: Path) -> faiss.Index:
-    try:
-        return faiss.read_index(str(file))
-    except RuntimeError as error:
+    :raises VectorIndexError: when it is damaged or was made with other settings.
+    """
+    if not (index / "CURRENT").is_file():
+        return None
+    previous = current_generation(index)
+    manifest = read_manifest(previous)
+    check_files(previous, manifest)
+    if manifest.embedder != embedder:
         raise VectorIndexError(
-            f"The index in {index} is damaged: {file.name} cannot be read. {rebuild_hint(index)}"
-        ) from error
+            f"The index in {index} was made with {_describe(manifest.embedder)}; "
+            f"the settings now say {_describe(embedder)}. {rebuild_hint(index)}"
+        )
+    if manifest.vector_store != store.name:
+        raise VectorIndexError(
+            f"The vectors of the index in {index} are in {manifest.vector_store}; the settings now say {store.name}. "
+            + rebuild_hint(index)
+        )
+    return previous
+
+
+def _link_folder(source: Path, target: Path) -> None:
+    """Nothing changes a published file, so both generations may have it."""
+    shutil.copytree(source, target, copy_function=_link_or_copy)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without hard links
+        shutil.copyfile(source, target)
 
 
 def _describe(embedder: EmbedderIdentity) -> str:

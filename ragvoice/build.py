@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from ragvoice.retrieval.generations import EmbedderIdentity
     from ragvoice.retrieval.index import DocumentIndex
-    from ragvoice.retrieval.retriever import HybridRetriever
+    from ragvoice.retrieval.live import LiveIndex
+    from ragvoice.retrieval.retriever import HybridRetriever, IndexSource
+    from ragvoice.retrieval.vector_store import VectorStore
     from ragvoice.speech.protocols import SpeechToText, TextToSpeech
     from ragvoice.voicebot import VoiceBot
 
@@ -67,12 +69,21 @@ def token_offsets(settings: Settings) -> Callable[[str], Sequence[tuple[int, int
     return lambda text: tokenizer.encode(text, add_special_tokens=False).offsets
 
 
+def build_vector_store(settings: Settings) -> VectorStore:
+    """:raises UsageError: for a store that there is not."""
+    from ragvoice.retrieval.vector_store import FaissStore
+
+    if settings.vector_store == "faiss":
+        return FaissStore()
+    raise UsageError(f"The vector_store is faiss, not {settings.vector_store!r}.")
+
+
 def open_index(settings: Settings) -> DocumentIndex:
     """:raises VectorIndexError: when there is none, it is damaged, or was made with another embedder."""
     from ragvoice.retrieval.generations import rebuild_hint
     from ragvoice.retrieval.index import DocumentIndex
 
-    index = DocumentIndex.open(settings.index_path)
+    index = DocumentIndex.open(settings.index_path, build_vector_store(settings))
     made_with, configured = index.manifest.embedder, embedder_identity(settings)
     if (made_with.name, made_with.fingerprint) != (configured.name, configured.fingerprint):
         raise VectorIndexError(
@@ -83,7 +94,14 @@ def open_index(settings: Settings) -> DocumentIndex:
     return index
 
 
-def build_retriever(settings: Settings, index: DocumentIndex) -> HybridRetriever:
+def open_live_index(settings: Settings) -> LiveIndex:
+    """The same, following the generations that other processes publish."""
+    from ragvoice.retrieval.live import LiveIndex
+
+    return LiveIndex(settings.index_path, lambda: open_index(settings))
+
+
+def build_retriever(settings: Settings, index: IndexSource) -> HybridRetriever:
     from ragvoice.retrieval.retriever import HybridRetriever
 
     return HybridRetriever(index=index, embeddings=build_embeddings(settings), dense_weight=settings.dense_weight)
@@ -147,13 +165,13 @@ def build_voicebot(
 ) -> VoiceBot:
     """:param listens: Load the recogniser.
     :param speaks: Load the voice.
-    :param retriever: One that is open already; None opens the configured index.
+    :param retriever: One that is open already; None opens the configured index and follows its generations.
     """
     from ragvoice.generation.answering import Answering
     from ragvoice.generation.confidence import ConfidenceModel
     from ragvoice.voicebot import VoiceBot
 
-    retriever = retriever or build_retriever(settings, open_index(settings))
+    retriever = retriever or build_retriever(settings, open_live_index(settings))
     answering = Answering(
         build_chat_model(settings),
         ConfidenceModel.load(),
@@ -168,5 +186,4 @@ def build_voicebot(
         stt=build_speech_to_text(settings) if listens else None,
         tts=build_text_to_speech(settings) if speaks else None,
         names=ModelNames(settings.embedder, settings.llm, settings.adapter, settings.stt, settings.tts),
-        index_generation=retriever.index.manifest.generation,
     )

@@ -14,7 +14,7 @@ import typer
 
 from ingest.command import EPILOG as INGEST_EPILOG
 from ingest.command import ingest_command
-from ragvoice.commands import ask, documents, evaluate, models, speech
+from ragvoice.commands import ask, documents, evaluate, index, models, speech
 from ragvoice.errors import RagVoiceError, UsageError
 
 app = typer.Typer(
@@ -27,7 +27,9 @@ app.add_typer(models.app, name="models")
 app.command("ingest", epilog=INGEST_EPILOG)(ingest_command)
 app.command("search", epilog='Example: ragvoice search "parental leave in Poland" -k 5')(ask.search)
 app.command("ask", epilog='Example: ragvoice ask "How many holidays do I get?" --speak answer.wav')(ask.ask)
+app.command("status", epilog="Example: ragvoice status --json")(index.status)
 app.add_typer(documents.app, name="documents")
+app.add_typer(index.app, name="index")
 app.command("transcribe", epilog="Example: ragvoice transcribe question.wav --json")(speech.transcribe)
 app.command("speak", epilog='Example: ragvoice speak "Good morning." -o hello.wav')(speech.speak)
 app.command("evaluate", epilog="Example: ragvoice evaluate data --limit 40 --json report.json")(evaluate.evaluate)

@@ -88,6 +88,8 @@ class Passage:
     similarity: float = 0.0
     """Cosine similarity of question and passage, -1 to 1."""
     content_hash: str = ""
+    table_header: str = ""
+    """Header rows of the table in which the passage begins, when they stand in an earlier chunk."""
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,10 @@ class Settings(BaseSettings):
     """Longest time that the parser of one file may take without finishing a page."""
     parse_memory_gib: float = Field(4, ge=0.25)
     """Memory of the process that parses one file."""
+    parse_workers: int = Field(default_factory=lambda: max(1, len(os.sched_getaffinity(0))), ge=1)
+    """Files that are read at the same time, each in a process of its own."""
+    vector_store: str = "faiss"
+    """Where the vectors of an index are: `faiss` is in its folder."""
     dense_weight: float = Field(0.7, ge=0, le=1)
     """Share of the embedding similarity in the fused score; the rest is BM25. docs/experiments.md has the sweep."""
     prompt_passages: int = Field(3, ge=1, le=20)

@@ -32,6 +32,13 @@ MAX_QUESTION_WORDS = 300
 class Searcher(Protocol):
     """What the turn needs of a retriever; `HybridRetriever` has it."""
 
+    @property
+    def generation(self) -> str:
+        """Of the index."""
+
+    def pinned(self) -> Searcher:
+        """On one generation, whatever is published meanwhile."""
+
     def search(self, query: str, k: int | None = None, groups: Iterable[str] | None = None) -> list[Passage]: ...
 
 
@@ -69,7 +76,6 @@ class VoiceBot:
         stt: SpeechToText | None = None,
         tts: TextToSpeech | None = None,
         names: ModelNames | None = None,
-        index_generation: str = "",
         passages: int = 8,
     ):
         """:param passages: Retrieved for each question and reported; the model reads the best of them."""
@@ -78,7 +84,6 @@ class VoiceBot:
         self._stt = stt
         self._tts = tts
         self._names = names or ModelNames()
-        self._index_generation = index_generation
         self._passages = passages
 
     def turn(
@@ -95,13 +100,14 @@ class VoiceBot:
         :raises UsageError: for an empty or endless question. :raises SpeechError, GenerationError: from the models.
         """
         clock = _Clock()
+        searcher = self._retriever.pinned()
         names = replace(
             self._names,
             stt=self._names.stt if isinstance(question, AudioChunk) else None,
             tts=self._names.tts if speak else None,
         )
         blank = Answer(
-            uuid.uuid4().hex, "", "", "no_speech", NO_SPEECH, 0.0, index_generation=self._index_generation, models=names
+            uuid.uuid4().hex, "", "", "no_speech", NO_SPEECH, 0.0, index_generation=searcher.generation, models=names
         )
         if isinstance(question, AudioChunk):
             transcription = self._transcribe(question)
@@ -116,7 +122,7 @@ class VoiceBot:
         check_question(question)
         started = time.perf_counter()
         standalone = standalone_question(question, history)
-        passages = tuple(self._retriever.search(standalone, self._passages, groups))
+        passages = tuple(searcher.search(standalone, self._passages, groups))
         clock.mark("retrieve", since=started)
         yield Found(standalone, passages)
         stream = self._answering.stream(question, passages, history, style)

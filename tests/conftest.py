@@ -71,7 +71,8 @@ def sample_index(
     settings: Settings,
 ) -> Path:
     """Folder of an index of `data/documents`; read it, never write to it."""
-    from ingest.job import Chunking, ingest
+    from ingest.documents import Chunking
+    from ingest.job import ingest
 
     index = tmp_path_factory.mktemp("sample") / "index"
     chunking = Chunking(tokens_of, settings.chunk_tokens, settings.overlap_tokens)

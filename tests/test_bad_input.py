@@ -134,7 +134,7 @@ def test_a_damaged_index(
 ) -> None:
     monkeypatch.chdir(made)
     [generation] = (index / "generations").iterdir()
-    (generation / "vectors.faiss").write_bytes(b"broken")
+    (generation / "vectors/00000.flat").write_bytes(b"broken")
     before = fingerprint(index)
     assert "--rebuild" in sentence(capsys, [*command, "--index", str(index)], 1)
     assert fingerprint(index) == before
@@ -142,7 +142,7 @@ def test_a_damaged_index(
     assert main(["search", QUESTION, "--index", str(index)]) == 0
 
 
-@pytest.mark.parametrize("content", [{}, {"a.xyz": b"1", "empty.md": b""}])
+@pytest.mark.parametrize("content", [{}, {"a.xyz": b"\0\1\2", "empty.md": b""}])
 def test_a_folder_without_readable_files(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: dict[str, bytes]
 ) -> None:

@@ -16,7 +16,8 @@ from ragvoice.cli import main
 
 COMMANDS = [
     ["ingest"], ["search"], ["ask"], ["transcribe"], ["speak"], ["evaluate"],
-    ["documents", "list"], ["documents", "show"], ["documents", "remove"],
+    ["documents", "list"], ["documents", "show"], ["documents", "remove"], ["status"],
+    ["index", "verify"], ["index", "compact"], ["index", "export"], ["index", "import"], ["index", "forget"],
     ["models", "pull"], ["models", "list"], ["models", "verify"], ["models", "path"],
 ]  # fmt: skip
 HIT = {"doc_id", "source", "title", "section", "page", "place", "score", "text", "start_index"}

@@ -26,7 +26,7 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Show the passages that a question finds, best first."""
-    from ragvoice.build import build_retriever, build_speech_to_text, open_index
+    from ragvoice.build import build_retriever, build_speech_to_text, open_live_index
     from ragvoice.contract import printable, search_json
     from ragvoice.errors import UsageError
     from ragvoice.generation.followup import standalone_question
@@ -39,7 +39,7 @@ def search(
     who = group_names(groups, settings.groups)
     if query is not None:
         check_question(query)
-    retriever = build_retriever(settings, open_index(settings))
+    retriever = build_retriever(settings, open_live_index(settings))
     stt = build_speech_to_text(settings) if input_file and _any_audio(input_file) else None
 
     def look_up(text: str, history: Sequence[Message], id_: str | None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,17 @@ Input = Annotated[
     Path | None,
     typer.Option("--input", help='JSON lines: {"id", "question" or "audio", "history"}; one result a line.'),
 ]
+Wait = Annotated[
+    float, typer.Option("--wait", min=0, help="Seconds to wait for another writer of the index.", metavar="SECONDS")
+]
+
+
+def described(metadata: dict[str, Any]) -> str:
+    """`owner: Ada Holm; tags: pay, 2026`"""
+    return "; ".join(
+        f"{name.replace('_', ' ')}: {', '.join(value) if isinstance(value, list) else value}"
+        for name, value in metadata.items()
+    )
 
 
 def group_names(groups: str | None, configured: tuple[str, ...]) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ def build_prompt(
 ) -> list[BaseMessage]:
     """Messages for any chat model. Passages are quoted as data; nothing in them is an instruction to the reader."""
     quoted = "\n\n".join(
-        f"[{number}] {_heading(passage)}\n{passage.text}" for number, passage in enumerate(passages, start=1)
+        f"[{number}] {_heading(passage)}\n{_body(passage)}" for number, passage in enumerate(passages, start=1)
     )
     said = "\n".join(
         f"Earlier {'question' if line.speaker == 'user' else 'answer'}: {' '.join(line.text.split()[:_HISTORY_WORDS])}"
@@ -59,7 +59,7 @@ def fit_passages(passages: Sequence[Passage], count_tokens: Callable[[str], int]
     fitting: list[Passage] = []
     left = budget_tokens
     for passage in passages:
-        needed = count_tokens(f"[9] {_heading(passage)}\n{passage.text}\n\n")
+        needed = count_tokens(f"[9] {_heading(passage)}\n{_body(passage)}\n\n")
         if needed <= left:
             fitting.append(passage)
             left -= needed
@@ -76,3 +76,8 @@ def is_refusal(text: str) -> bool:
 
 def _heading(passage: Passage) -> str:
     return " > ".join(part for part in (passage.title, passage.section) if part)
+
+
+def _body(passage: Passage) -> str:
+    """The rows of a split table below the names of their columns."""
+    return "\n".join(part for part in (passage.table_header, passage.text) if part)

@@ -3,13 +3,16 @@
     index/
       CURRENT                 name of the generation that readers open; replaced atomically
       lock                    held by the one writer
+      work/                   what a job that runs, or was stopped, has read and embedded so far (`ingest.journal`)
       generations/<name>/
         manifest.json         schema version, embedder, chunking, counts, size and SHA-256 of every other file
-        catalogue.sqlite      roots, documents with their text, chunks as slices of it
-        vectors.faiss         IndexIDMap2, ids are chunk ids
-        lexical/              BM25
+        catalogue.sqlite      roots, files, documents with their text, chunks as slices of it
+        chunks.npy            the document (its number) of each chunk, in the order of the chunk ids
+        vectors/              shards; their rows are in the order of the chunk ids (`ragvoice.retrieval.shards`)
+        lexical/              BM25, its rows too
 
-A generation is written beside the current one and never changed once published.
+A generation is written beside the current one and never changed once published; files that stay as they were are hard
+links to those of the generation before.
 """
 
 from __future__ import annotations
@@ -19,26 +22,39 @@ import json
 import os
 import shutil
 import sqlite3
-from dataclasses import asdict, dataclass
+import time
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ragvoice.errors import VectorIndexError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-_HASHED_UP_TO_BYTES = 64 * 2**20
-"""Files up to this size are hashed whenever an index is opened; of larger ones only the size is compared."""
+_HASHED_BYTES = 64 * 2**20
+"""Files are hashed whenever an index is opened, the smallest first, up to so many bytes together; of the others only
+the size is compared. `ragvoice index verify` hashes all of them."""
 
 CATALOGUE_SQL = """
 CREATE TABLE roots (root TEXT PRIMARY KEY, prefix TEXT NOT NULL);
+CREATE TABLE files (
+  root TEXT NOT NULL REFERENCES roots, file TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+  file_hash TEXT NOT NULL, skipped TEXT NOT NULL, PRIMARY KEY (root, file)) WITHOUT ROWID;
+CREATE INDEX files_by_hash ON files (file_hash);
 CREATE TABLE documents (
-  doc_id TEXT PRIMARY KEY, root TEXT NOT NULL REFERENCES roots, source TEXT NOT NULL, title TEXT NOT NULL,
-  text TEXT NOT NULL, content_hash TEXT NOT NULL, file_hash TEXT NOT NULL, allowed_groups TEXT NOT NULL);
+  number INTEGER PRIMARY KEY, doc_id TEXT NOT NULL UNIQUE, root TEXT NOT NULL REFERENCES roots, file TEXT NOT NULL,
+  source TEXT NOT NULL, title TEXT NOT NULL, titled_by_name INTEGER NOT NULL, text TEXT NOT NULL,
+  content_hash TEXT NOT NULL, source_hash TEXT NOT NULL, allowed_groups TEXT NOT NULL, stated TEXT NOT NULL,
+  ruled TEXT NOT NULL);
+CREATE INDEX documents_by_file ON documents (root, file);
 CREATE TABLE chunks (
-  id INTEGER PRIMARY KEY, doc_id TEXT NOT NULL REFERENCES documents, start_index INTEGER NOT NULL,
-  end_index INTEGER NOT NULL, section TEXT NOT NULL, page INTEGER, place TEXT, embedded_hash TEXT NOT NULL);
-CREATE INDEX chunks_by_document ON chunks (doc_id, start_index);
+  id INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL REFERENCES documents (number),
+  start_index INTEGER NOT NULL, end_index INTEGER NOT NULL, section TEXT NOT NULL, table_header TEXT NOT NULL,
+  page INTEGER, place TEXT, embedded_hash BLOB NOT NULL);
+CREATE INDEX chunks_by_document ON chunks (document, start_index);
+CREATE INDEX chunks_by_hash ON chunks (embedded_hash);
 """
+"""`file` is the path below the root; `skipped` lists what of the file could not be read, as [name, reason] pairs;
+`stated` is the metadata that the file itself states, `ruled` what the rules files say of it, both JSON objects."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +74,12 @@ class Manifest:
     embedder: EmbedderIdentity
     documents: int
     chunks: int
-    files: dict[str, tuple[int, str]]
+    files: dict[str, tuple[int, str]] = field(default_factory=dict)
     """Path below the generation's folder -> (bytes, SHA-256)."""
+    published: str = ""
+    """ISO 8601, UTC."""
+    vector_store: str = "faiss"
+    """Where the vectors are."""
     schema_version: int = SCHEMA_VERSION
 
 
@@ -115,19 +135,30 @@ def read_manifest(folder: Path) -> Manifest:
         ) from error
 
 
-def check_files(folder: Path, manifest: Manifest) -> None:
-    """:raises VectorIndexError: when a file is missing or is not the one that was published."""
+def check_files(folder: Path, manifest: Manifest, *, hashed_bytes: int | None = None) -> None:
+    """:param hashed_bytes: Hash the smallest files up to so many bytes together; the size of each is compared always.
+    :raises VectorIndexError: when a file is missing or is not the one that was published.
+    """
     index = folder.parent.parent
-    for name, (size, digest) in manifest.files.items():
+    left = _HASHED_BYTES if hashed_bytes is None else hashed_bytes
+    for name, (size, digest) in sorted(manifest.files.items(), key=lambda item: item[1][0]):
         file = folder / name
         if not file.is_file() or file.stat().st_size != size:
             raise VectorIndexError(f"The index in {index} is damaged: {name} is not complete. {rebuild_hint(index)}")
-        if size <= _HASHED_UP_TO_BYTES and file_sha256(file) != digest:
+        left -= size
+        if left >= 0 and file_sha256(file) != digest:
             raise VectorIndexError(f"The index in {index} is damaged: {name} has changed. {rebuild_hint(index)}")
 
 
 def publish(
-    index: Path, staged: Path, embedder: EmbedderIdentity, documents: int, chunks: int, *, forgets: bool = False
+    index: Path,
+    staged: Path,
+    embedder: EmbedderIdentity,
+    documents: int,
+    chunks: int,
+    *,
+    vector_store: str = "faiss",
+    forgets: bool = False,
 ) -> Manifest:
     """Write the manifest, then switch `CURRENT` to the staged folder; drop all but the two newest generations.
 
@@ -135,20 +166,49 @@ def publish(
 
     :param forgets: Drop that one too, because it holds documents that were taken out.
     """
-    files = {
-        file.relative_to(staged).as_posix(): (file.stat().st_size, file_sha256(file))
-        for file in sorted(staged.rglob("*"))
-        if file.is_file()
-    }
-    manifest = Manifest(staged.name, embedder, documents, chunks, files)
+    published = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    files = _hashed_files(index, staged)
+    manifest = Manifest(staged.name, embedder, documents, chunks, files, published, vector_store)
     _write_durably(staged / "manifest.json", json.dumps(asdict(manifest), indent=1))
-    previous = current_name(index) if (index / "CURRENT").is_file() and not forgets else ""
-    _write_durably(index / "CURRENT.new", staged.name + "\n")
-    os.replace(index / "CURRENT.new", index / "CURRENT")
-    for folder in (index / "generations").iterdir():
-        if folder.name not in (staged.name, previous):
-            shutil.rmtree(folder, ignore_errors=True)
+    switch(index, staged.name, forgets=forgets)
     return manifest
+
+
+def switch(index: Path, name: str, *, forgets: bool = False) -> None:
+    """Make the generation `name`, complete with its manifest, the current one."""
+    previous = current_name(index) if (index / "CURRENT").is_file() and not forgets else ""
+    _sync(index / "generations" / name)
+    _sync(index / "generations")
+    _write_durably(index / "CURRENT.new", name + "\n")
+    os.replace(index / "CURRENT.new", index / "CURRENT")
+    _sync(index)
+    for folder in (index / "generations").iterdir():
+        if folder.name not in (name, previous):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _hashed_files(index: Path, staged: Path) -> dict[str, tuple[int, str]]:
+    """Size and hash of every staged file; a hard link to a file of the generation before has that one's hash."""
+    known: dict[tuple[int, int], str] = {}
+    try:
+        previous = current_generation(index)
+        for name, (_, digest) in read_manifest(previous).files.items():
+            stat = (previous / name).stat()
+            known[stat.st_dev, stat.st_ino] = digest
+    except (VectorIndexError, OSError):
+        known = {}  # none yet, or a damaged one that is rebuilt
+    found = {}
+    for file in sorted(staged.rglob("*")):
+        if file.is_file():
+            stat = file.stat()
+            digest = known.get((stat.st_dev, stat.st_ino)) or _synced_sha256(file)
+            found[file.relative_to(staged).as_posix()] = (stat.st_size, digest)
+    return found
+
+
+def _synced_sha256(file: Path) -> str:
+    _sync(file)
+    return file_sha256(file)
 
 
 def file_sha256(file: Path) -> str:
@@ -161,3 +221,12 @@ def _write_durably(file: Path, text: str) -> None:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def _sync(path: Path) -> None:
+    """Down to the disk, so that a power cut after the switch finds what the switch speaks of."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,6 +1,6 @@
 """One published generation of an index, opened for reading.
 
-Legend: `n` chunks in the index, `c` candidates, `d` embedding dimension.
+Legend: `n` chunks in the index, `c` candidates, `d` embedding dimension, `g` documents by their number.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,11 +27,18 @@ from ragvoice.retrieval.generations import (
     rebuild_hint,
 )
 from ragvoice.retrieval.lexical import LexicalIndex
+from ragvoice.retrieval.vector_store import FaissStore, VectorSearch, VectorStore
 
+CHUNKS_FILE = "chunks.npy"
+_FAISS = FaissStore()
 _CHUNK_COLUMNS = (
     "c.id, d.doc_id, d.source, d.title, c.section, c.page, c.place, "
-    "substr(d.text, c.start_index + 1, c.end_index - c.start_index), c.start_index, c.embedded_hash"
+    "substr(d.text, c.start_index + 1, c.end_index - c.start_index), c.start_index, hex(c.embedded_hash), "
+    "c.table_header"
 )
+_DOCUMENT_COLUMNS = "doc_id, source, title, {text}, allowed_groups, content_hash, stated, ruled"
+_MASKS = 64
+"""Filters kept, one byte a chunk each; people of the same groups share one."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,9 @@ class IndexedDocument:
     text: str
     allowed_groups: tuple[str, ...]
     content_hash: str
+    metadata: dict[str, Any]
+    """What the file states (author, created, modified, language), overruled by what the rules files say (owner, tags,
+    valid_from, valid_until, language)."""
 
 
 @dataclass(frozen=True)
@@ -57,27 +66,35 @@ class ChunkSpan:
 class DocumentIndex:
     """Safe for several threads; keeps answering from its generation while a newer one is published."""
 
-    def __init__(self, manifest: Manifest, database: sqlite3.Connection, vectors: faiss.Index, lexical: LexicalIndex):
+    def __init__(
+        self,
+        manifest: Manifest,
+        database: sqlite3.Connection,
+        vectors: VectorSearch,
+        lexical: LexicalIndex,
+        document_n: NDArray[np.int32],
+    ):
         self.manifest = manifest
+        self.vectors = vectors
         self._database = database
-        self._vectors = vectors
         self._lexical = lexical
-        rows = database.execute(
-            "SELECT c.id, d.allowed_groups FROM chunks c JOIN documents d USING (doc_id) ORDER BY c.id"
-        ).fetchall()
-        self._ids_n = np.array([row[0] for row in rows], dtype=np.int64)
+        self._document_n = document_n
+        """Number of each chunk's document."""
+        rows = database.execute("SELECT number, allowed_groups FROM documents").fetchall()
         kinds = sorted({row[1] for row in rows})
         self._group_sets = [frozenset(json.loads(kind)) for kind in kinds]
         position = {kind: i for i, kind in enumerate(kinds)}
-        self._group_set_n = np.array([position[row[1]] for row in rows], dtype=np.int32)
+        self._group_set_g = np.zeros(1 + max((row[0] for row in rows), default=0), dtype=np.int32)
+        self._group_set_g[[row[0] for row in rows]] = [position[row[1]] for row in rows]
+        self._masks: dict[tuple[bool, ...], NDArray[np.bool_]] = {}
 
     @classmethod
-    def open(cls, index: Path) -> DocumentIndex:
+    def open(cls, index: Path, store: VectorStore = _FAISS) -> DocumentIndex:
         """:raises VectorIndexError: when there is none, it is damaged, or of a schema this version does not read."""
         while True:
             try:
                 name = current_name(index)
-                return cls._open(current_generation(index))
+                return cls._open(current_generation(index), store)
             except VectorIndexError:
                 if current_name(index) == name:
                     raise  # else a writer has just put a newer generation in its place
@@ -86,47 +103,53 @@ class DocumentIndex:
                 raise
 
     @classmethod
-    def _open(cls, folder: Path) -> DocumentIndex:
+    def _open(cls, folder: Path, store: VectorStore) -> DocumentIndex:
         index = folder.parent.parent
         manifest = read_manifest(folder)
         check_files(folder, manifest)
-        try:
-            vectors = faiss.read_index(str(folder / "vectors.faiss"))
-            opened = cls(manifest, open_catalogue(folder), vectors, LexicalIndex.load(folder))
-        except (OSError, sqlite3.Error, RuntimeError, ValueError) as error:
-            raise VectorIndexError(f"The index in {index} is damaged ({error}). {rebuild_hint(index)}") from error
-        if opened._vectors.ntotal != len(opened._ids_n):
+        if manifest.vector_store != store.name:
             raise VectorIndexError(
-                f"The index in {index} is damaged: {opened._vectors.ntotal} vectors for {len(opened._ids_n)} chunks. "
+                f"The vectors of the index in {index} are in {manifest.vector_store}, the settings say {store.name}. "
+                f"Set vector_store, or rebuild. {rebuild_hint(index)}"
+            )
+        try:
+            document_n = np.load(folder / CHUNKS_FILE, mmap_mode="r", allow_pickle=False)
+            opened = cls(manifest, open_catalogue(folder), store.open(folder), LexicalIndex.load(folder), document_n)
+        except (OSError, sqlite3.Error, ValueError, IndexError, VectorIndexError) as error:
+            raise VectorIndexError(f"The index in {index} is damaged ({error}). {rebuild_hint(index)}") from error
+        sizes = {opened.vectors.size, len(document_n), opened._lexical.size, manifest.chunks}
+        if len(sizes) != 1:
+            raise VectorIndexError(
+                f"The index in {index} is damaged: {manifest.chunks} chunks, but {opened.vectors.size} vectors. "
                 + rebuild_hint(index)
             )
         return opened
 
+    def current(self) -> DocumentIndex:
+        """Itself: one generation, for who needs no newer one (see `LiveIndex`)."""
+        return self
+
     def allowed(self, groups: Iterable[str]) -> NDArray[np.bool_]:
         """Shape (n,): which chunks somebody of these groups may see. Everybody is in `everyone`."""
         asker = {*groups, EVERYONE}
-        visible = np.array([bool(asker & members) for members in self._group_sets], dtype=bool)
-        return visible[self._group_set_n] if len(visible) else np.zeros(0, dtype=bool)
+        visible = tuple(bool(asker & members) for members in self._group_sets)
+        mask_n = self._masks.get(visible)
+        if mask_n is None:
+            if len(self._masks) >= _MASKS:
+                self._masks.clear()
+            visible_g = np.array(visible or (False,), dtype=bool)[self._group_set_g]
+            mask_n = self._masks[visible] = visible_g[self._document_n]
+        return mask_n
 
     def nearest(
         self, query_d: NDArray[np.float32], allowed_n: NDArray[np.bool_], limit: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Rows of the nearest allowed chunks and their cosine similarity, best first; both of shape (c,)."""
-        count = min(limit, int(allowed_n.sum()))
-        if count == 0:
-            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
-        selected = None
-        if not allowed_n.all():
-            selected = faiss.SearchParameters(sel=faiss.IDSelectorBatch(self._ids_n[allowed_n]))  # type: ignore[call-arg]
-        similarity, ids = self._vectors.search(query_d[None, :], count, params=selected)
-        return np.searchsorted(self._ids_n, ids[0]), similarity[0]
+        return self.vectors.search(query_d, limit, allowed_n)
 
     def similarity(self, query_d: NDArray[np.float32], rows_c: NDArray[np.int64]) -> NDArray[np.float32]:
         """Cosine similarity of the given rows, shape (c,)."""
-        if len(rows_c) == 0:
-            return np.zeros(0, dtype=np.float32)
-        vectors_cd = np.stack([self._vectors.reconstruct(int(self._ids_n[row])) for row in rows_c])
-        return vectors_cd @ query_d
+        return self.vectors.vectors(rows_c) @ query_d
 
     def bm25(self, query: str) -> NDArray[np.float32]:
         """BM25 of every chunk, shape (n,)."""
@@ -137,8 +160,8 @@ class DocumentIndex:
     ) -> list[Passage]:
         found = {}
         for row in rows_c:
-            sql = f"SELECT {_CHUNK_COLUMNS} FROM chunks c JOIN documents d USING (doc_id) WHERE c.id = ?"
-            found[row] = self._database.execute(sql, (int(self._ids_n[row]),)).fetchone()
+            sql = f"SELECT {_CHUNK_COLUMNS} FROM chunks c JOIN documents d ON d.number = c.document WHERE c.id = ?"
+            found[row] = self._database.execute(sql, (int(self.vectors.ids_n[row]),)).fetchone()
         return [
             _passage(found[row], float(score), float(similarity))
             for row, score, similarity in zip(rows_c, scores_c, similarities_c, strict=True)
@@ -146,39 +169,39 @@ class DocumentIndex:
 
     def documents(self) -> list[IndexedDocument]:
         """Every document without its text, by doc_id."""
-        rows = self._database.execute(
-            "SELECT doc_id, source, title, '', allowed_groups, content_hash FROM documents ORDER BY doc_id"
-        )
+        columns = _DOCUMENT_COLUMNS.format(text="''")
+        rows = self._database.execute(f"SELECT {columns} FROM documents ORDER BY doc_id")
         return [_document(row) for row in rows]
 
     def document(self, doc_id: str) -> IndexedDocument:
         """:raises UsageError: when there is no such document."""
-        row = self._database.execute(
-            "SELECT doc_id, source, title, text, allowed_groups, content_hash FROM documents WHERE doc_id = ?",
-            (doc_id,),
-        ).fetchone()
+        columns = _DOCUMENT_COLUMNS.format(text="text")
+        row = self._database.execute(f"SELECT {columns} FROM documents WHERE doc_id = ?", (doc_id,)).fetchone()
         if row is None:
             raise UsageError(f"There is no document {doc_id!r} in the index. See: ragvoice documents list")
         return _document(row)
 
     def chunk_spans(self, doc_id: str) -> list[ChunkSpan]:
         rows = self._database.execute(
-            "SELECT start_index, end_index, section, page, place FROM chunks WHERE doc_id = ? ORDER BY start_index",
+            "SELECT start_index, end_index, section, page, place FROM chunks JOIN documents ON number = document "
+            "WHERE doc_id = ? ORDER BY start_index",
             (doc_id,),
         )
         return [ChunkSpan(start, end, section, page, _place(place)) for start, end, section, page, place in rows]
 
 
 def _passage(row: tuple[Any, ...], score: float, similarity: float) -> Passage:
-    _, doc_id, source, title, section, page, place, text, start_index, content_hash = row
+    _, doc_id, source, title, section, page, place, text, start_index, embedded_hash, table_header = row
     return Passage(
-        doc_id, source, title, section, page, _place(place), text, start_index, score, similarity, content_hash
-    )
+        doc_id, source, title, section, page, _place(place), text, start_index, score, similarity,
+        embedded_hash.lower(), table_header,
+    )  # fmt: skip
 
 
 def _document(row: tuple[Any, ...]) -> IndexedDocument:
-    doc_id, source, title, text, groups, content_hash = row
-    return IndexedDocument(doc_id, source, title, text, tuple(json.loads(groups)), content_hash)
+    doc_id, source, title, text, groups, content_hash, stated, ruled = row
+    metadata = {**json.loads(stated), **json.loads(ruled)}
+    return IndexedDocument(doc_id, source, title, text, tuple(json.loads(groups)), content_hash, metadata)
 
 
 def _place(value: str | None) -> Place | None:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from ragvoice.errors import VectorIndexError
 
-_FOLDER = "lexical"
+LEXICAL_FOLDER = "lexical"
 _BATCH = 4096
 """Texts tokenised at once."""
 _PAIR = np.dtype([("word", np.int32), ("chunk", np.int32), ("count", np.int32)])
@@ -37,7 +37,8 @@ class LexicalIndex:
     def __init__(self, bm25: Any | None, size: int, temporary: TemporaryDirectory[str] | None = None):
         self._bm25 = bm25
         """None when no text has a single indexable word: bm25s cannot build an empty vocabulary."""
-        self._size = size
+        self.size = size
+        """Number of texts."""
         self._temporary = temporary
         """Where the scores are until they are saved; goes with this object."""
 
@@ -64,16 +65,16 @@ class LexicalIndex:
         return cls(bm25, len(lengths), temporary)
 
     def save(self, folder: Path) -> None:
-        target = folder / _FOLDER
+        target = folder / LEXICAL_FOLDER
         target.mkdir(parents=True)
         if self._bm25 is not None:
             self._bm25.save(str(target))
-        (target / "size.json").write_text(json.dumps({"size": self._size, "empty": self._bm25 is None}))
+        (target / "size.json").write_text(json.dumps({"size": self.size, "empty": self._bm25 is None}))
 
     @classmethod
     def load(cls, folder: Path) -> LexicalIndex:
         """:raises VectorIndexError: when the files are missing or cannot be read."""
-        target = folder / _FOLDER
+        target = folder / LEXICAL_FOLDER
         try:
             size = json.loads((target / "size.json").read_text())
             bm25 = None if size["empty"] else _bm25s().BM25.load(str(target), load_corpus=False, mmap=True)
@@ -85,10 +86,10 @@ class LexicalIndex:
         """BM25 of every text, shape (n,); zero where no word matches."""
         words = _tokenise([query])[0]
         if self._bm25 is None:
-            return np.zeros(self._size, dtype=np.float32)
+            return np.zeros(self.size, dtype=np.float32)
         known = [word for word in words if word in self._bm25.vocab_dict]
         if not known:
-            return np.zeros(self._size, dtype=np.float32)
+            return np.zeros(self.size, dtype=np.float32)
         return np.asarray(self._bm25.get_scores(known), dtype=np.float32)
 
 

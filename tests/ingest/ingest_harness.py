@@ -8,7 +8,9 @@ from pathlib import Path
 
 from langchain_core.embeddings import Embeddings
 
-from ingest.job import Chunking, IngestSummary, ingest
+from ingest.documents import Chunking
+from ingest.job import ingest
+from ingest.summary import IngestSummary
 from ragvoice.retrieval.generations import EmbedderIdentity
 from ragvoice.retrieval.index import DocumentIndex
 

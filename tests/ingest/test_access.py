@@ -11,7 +11,7 @@ from ingest.sources import Root
 
 
 def groups(root: Path, relative: str) -> tuple[str, ...]:
-    return AccessRules(Root(root)).groups(root / relative)
+    return AccessRules(Root(root)).of(root / relative).groups
 
 
 def rules(folder: Path, *pairs: tuple[str, str]) -> None:
@@ -75,7 +75,7 @@ def test_a_subfolder_or_file_ingested_alone_keeps_the_rules_from_above(tmp_path:
     rules(tmp_path, ("hr/restricted/**", '["hr"]'))
     file = tmp_path / "hr/restricted/pay.md"
     for root in (tmp_path / "hr", tmp_path / "hr/restricted", file):
-        assert AccessRules(Root(root)).groups(file) == ("hr",), root
+        assert AccessRules(Root(root)).of(file).groups == ("hr",), root
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_subfolder_or_file_ingested_alone_keeps_the_rules_from_above(tmp_path:
 def test_rules_that_cannot_be_understood_mean_nobody_and_are_reported(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "access.toml").write_bytes(text)
     found = AccessRules(Root(tmp_path))
-    assert found.groups(tmp_path / "any/file.md") == ()
+    assert found.of(tmp_path / "any/file.md").groups == ()
     [(name, problem)] = found.problems()
     assert name == "access.toml"
     assert "nobody may read" in problem
@@ -106,6 +106,6 @@ def test_broken_rules_of_a_subfolder_hide_only_that_folder(tmp_path: Path) -> No
     (tmp_path / "hr").mkdir()
     (tmp_path / "hr/access.toml").write_text("broken [")
     found = AccessRules(Root(tmp_path))
-    assert found.groups(tmp_path / "hr/a.md") == ()
-    assert found.groups(tmp_path / "it/a.md") == ("everyone",)
+    assert found.of(tmp_path / "hr/a.md").groups == ()
+    assert found.of(tmp_path / "it/a.md").groups == ("everyone",)
     assert [name for name, _ in found.problems()] == ["hr/access.toml"]

@@ -41,7 +41,9 @@ def test_nothing_changed_costs_no_parsing_no_embedding_and_no_new_generation(
     first = bench.ingest()
     bench.embeddings.texts.clear()
     bench.loaded = 0
-    monkeypatch.setattr("ingest.job._parse", lambda _, path: pytest.fail(f"{path.name} was parsed again"))
+    monkeypatch.setattr(
+        "ingest.sandbox.ParserPool._parse", lambda _, path: pytest.fail(f"{path.name} was parsed again")
+    )
     second = bench.ingest()
     assert counts(second) == (0, 0, 0, 1)
     assert (second.chunks, second.generation) == (first.chunks, first.generation)
@@ -184,7 +186,7 @@ def test_an_index_inside_the_folder_is_not_indexed(bench: Bench) -> None:
 def test_a_bad_file_is_reported_and_the_rest_goes_on(bench: Bench) -> None:
     bench.write("leave.md", LEAVE)
     bench.write("broken.pdf", b"%PDF-1.4 nothing")
-    bench.write("table.xyz", "a;b")
+    bench.write("table.xyz", b"\0\1\2")
     summary = bench.ingest()
     assert counts(summary) == (1, 0, 0, 0)
     assert sorted(reasons(summary)) == ["broken.pdf", "table.xyz"]
@@ -221,7 +223,7 @@ def test_a_removed_document_leaves_no_byte_behind(bench: Bench) -> None:
     [chunk] = HybridRetriever(index=bench.opened(), embeddings=bench.embeddings).search("Quillbrook takeover", 1)
     assert chunk.doc_id == "secret.md"
     vector = np.array(bench.embeddings.embed_documents(["Heronproject\n# x"])[0], dtype=np.float32)
-    remove("secret.md", bench.index, lambda: bench.embeddings)
+    remove("secret.md", bench.index)
     everything = b"".join(file.read_bytes() for file in bench.index.rglob("*") if file.is_file())
     for trace in (b"Quillbrook", b"quillbrook", b"Heronproject", b"heronproject", b"secret.md"):
         assert trace not in everything
@@ -247,7 +249,7 @@ def test_removing_what_is_not_there_is_wrong_use(bench: Bench) -> None:
     bench.ingest()
     before = bench.generations()
     with pytest.raises(UsageError, match="documents list"):
-        remove("nothing.md", bench.index, lambda: bench.embeddings)
+        remove("nothing.md", bench.index)
     assert bench.generations() == before
 
 

@@ -13,7 +13,7 @@ from filelock import FileLock
 from ingest_harness import Bench, counts
 from langchain_core.embeddings import Embeddings
 
-from ingest import writer
+from ingest import catalogue
 from ragvoice.errors import UsageError, VectorIndexError
 from ragvoice.retrieval.index import DocumentIndex
 
@@ -139,7 +139,7 @@ def test_another_chunk_length_is_refused_too(full: Bench) -> None:
 
 
 def damage_byte(generation: Path) -> None:
-    file = generation / "vectors.faiss"
+    file = generation / "vectors/00000.flat"
     data = bytearray(file.read_bytes())
     data[-1] ^= 1
     file.write_bytes(data)
@@ -218,9 +218,9 @@ def test_a_damaged_file_that_is_too_large_to_hash_is_noticed_by_its_reader(
     full: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [generation] = (full.index / "generations").iterdir()
-    file = generation / "vectors.faiss"
+    file = generation / "vectors/00000.flat"
     file.write_bytes(b"\0" * file.stat().st_size)
-    monkeypatch.setattr("ragvoice.retrieval.generations._HASHED_UP_TO_BYTES", 0)
+    monkeypatch.setattr("ragvoice.retrieval.generations._HASHED_BYTES", 0)
     full.write("new.md", "Something new.")
     for attempt in (full.opened, full.ingest):
         with pytest.raises(VectorIndexError, match="damaged"):
@@ -229,7 +229,7 @@ def test_a_damaged_file_that_is_too_large_to_hash_is_noticed_by_its_reader(
 
 
 def test_a_folder_without_readable_files_is_refused_and_nothing_is_published(bench: Bench) -> None:
-    bench.write("a.xyz", "1")
+    bench.write("a.xyz", b"\0\1\2")
     with pytest.raises(
         UsageError, match=r"No readable document in documents \(a.xyz: unsupported.*Supported: Markdown"
     ):
@@ -253,7 +253,7 @@ def test_a_read_only_disk_harms_nothing(full: Bench, monkeypatch: pytest.MonkeyP
 
     full.write("new.md", "Something new.")
     with monkeypatch.context() as patched:
-        patched.setattr({"mkdir": Path, "copyfile": writer.shutil}[broken], broken, refuse)
+        patched.setattr({"mkdir": Path, "copyfile": catalogue.shutil}[broken], broken, refuse)
         with pytest.raises(VectorIndexError, match="Read-only file system"):
             full.ingest()
     assert full.doc_ids() == ["leave.md"]
