@@ -66,6 +66,13 @@ class Bench:
     def doc_ids(self) -> list[str]:
         return [document.doc_id for document in self.opened().documents()]
 
+    def index_texts(self) -> dict[str, str]:
+        """doc_id -> text of every document; empty before there is an index."""
+        if not (self.index / "CURRENT").exists():
+            return {}
+        index = self.opened()
+        return {document.doc_id: index.document(document.doc_id).text for document in index.documents()}
+
     def generations(self) -> list[str]:
         return sorted(folder.name for folder in (self.index / "generations").iterdir())
 
