@@ -23,6 +23,7 @@ from ingest.sandbox import ParsedFile, ParserPool
 from ingest.sources import Root, SourceFile, walk
 from ingest.summary import IngestSummary, Skipped
 from ragvoice.errors import DocumentError, UsageError
+from ragvoice.retrieval.generations import file_sha256
 
 Report = Callable[[str, int, int], None]
 """Called with (stage, done, total): "read" counts files, "embed" counts chunks."""
@@ -123,8 +124,7 @@ class RootSync:
         if before and (before.size, before.mtime_ns) == (file.size, file.mtime_ns):
             content = before.file_hash.partition(":")[2]
         else:
-            with file.path.open("rb") as stream:
-                content = hashlib.file_digest(stream, "sha256").hexdigest()
+            content = file_sha256(file.path)
         return f"{self._shop.reading}:{content}"
 
     def _keep(self, file: SourceFile, known: KnownFile, ruling: Ruling) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from langchain_core.embeddings import Embeddings
 
@@ -49,12 +50,12 @@ class Bench:
         file.write_bytes(text if isinstance(text, bytes) else text.encode())
         return file
 
-    def ingest(self, *paths: Path, prefix: str = "", rebuild: bool = False) -> IngestSummary:
-        """Of the documents folder when no path is given."""
+    def ingest(self, *paths: Path, **options: Any) -> IngestSummary:
+        """Of the documents folder when no path is given; the options are those of `ingest.job.ingest`."""
         identity = replace(self.embedder, chunk_tokens=self.chunk_tokens)
         chunking = Chunking(self.tokens_of, self.chunk_tokens, 0)
         named = list(paths) or [self.documents]
-        return ingest(named, self.index, self._load, identity, chunking, prefix=prefix, rebuild=rebuild)
+        return ingest(named, self.index, self._load, identity, chunking, **options)
 
     def _load(self) -> Embeddings:
         self.loaded += 1

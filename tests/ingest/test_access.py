@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.access import AccessRules
+from ingest.access import AccessRules, Ruling
 from ingest.sources import Root
 
 
@@ -109,3 +109,36 @@ def test_broken_rules_of_a_subfolder_hide_only_that_folder(tmp_path: Path) -> No
     assert found.of(tmp_path / "hr/a.md").groups == ()
     assert found.of(tmp_path / "it/a.md").groups == ("everyone",)
     assert [name for name, _ in found.problems()] == ["hr/access.toml"]
+
+
+def test_rules_also_say_who_owns_a_document_and_from_when_it_holds(tmp_path: Path) -> None:
+    (tmp_path / "access.toml").write_text(
+        '[[rule]]\npath = "**"\nowner = "Ada Holm"\ntags = ["policy"]\nvalid_from = 2026-01-01\n'
+        '[[rule]]\npath = "hr/**"\ngroups = ["hr"]\nowner = "Ben Ode"\nlanguage = "de"\nvalid_until = 2026-12-31\n'
+    )
+    rules_ = AccessRules(Root(tmp_path))
+    assert rules_.of(tmp_path / "it/a.md") == Ruling(
+        ("everyone",), {"owner": "Ada Holm", "tags": ["policy"], "valid_from": "2026-01-01"}
+    )
+    assert rules_.of(tmp_path / "hr/a.md") == Ruling(
+        ("hr",),
+        {
+            "owner": "Ben Ode", "tags": ["policy"], "language": "de", "valid_from": "2026-01-01",
+            "valid_until": "2026-12-31",
+        },
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("line", ['valid_from = "2026-01-01"', 'tags = "pay"', "owner = 3", 'colour = "red"'])
+def test_what_a_rule_cannot_say_hides_the_documents(tmp_path: Path, line: str) -> None:
+    (tmp_path / "access.toml").write_text(f'[[rule]]\npath = "**"\ngroups = ["everyone"]\n{line}\n')
+    rules_ = AccessRules(Root(tmp_path))
+    assert rules_.of(tmp_path / "a.md").groups == ()
+    assert line.split()[0] in rules_.problems()[0][1]
+
+
+def test_a_rule_that_matches_no_file_is_told(tmp_path: Path) -> None:
+    rules(tmp_path, ("hr/**", '["hr"]'), ("hr/salries.md", '["board"]'))
+    rules_ = AccessRules(Root(tmp_path))
+    rules_.of(tmp_path / "hr/salaries.md")
+    assert rules_.unmatched() == ["access.toml: the rule for 'hr/salries.md' matches no file"]
