@@ -2,24 +2,69 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+_LINE_EVERY_S = 30.0
+"""Where stderr is no terminal: a log of a nightly job should show that it lives, and no more."""
+
+Report = Callable[[str, int, int], None]
+"""Called with (stage, done, total); a total of 0 is not known."""
+
 
 @contextmanager
-def stage_bars() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar for each stage on stderr, with the time left; none where stderr is no terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bars: dict[str, TaskID] = {}
+def stage_bars() -> Iterator[Report]:
+    """A bar for each stage with its rate and the time left; where stderr is no terminal a line every half minute."""
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    if not console.is_terminal:
+        yield _Lines().report
+        return
+    bars: dict[str, TaskID] = {}
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as progress:
 
         def report(stage: str, done: int, total: int) -> None:
             if stage not in bars:
-                bars[stage] = progress.add_task(stage, total=total)
-            progress.update(bars[stage], completed=done, total=total)
+                bars[stage] = progress.add_task(stage, total=total or None)
+            progress.update(bars[stage], completed=done, total=total or None)
 
         yield report
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.1f}/s" if speed else "")
+
+
+class _Lines:
+    def __init__(self) -> None:
+        self._started: dict[str, float] = {}
+        self._said = time.monotonic()
+
+    def report(self, stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        started = self._started.setdefault(stage, now)
+        if now - self._said < _LINE_EVERY_S:
+            return
+        self._said = now
+        rate = done / (now - started) if now > started else 0.0
+        left = f", {(total - done) / rate:.0f} s left" if rate and total > done else ""
+        print(f"{stage}: {done} of {total or '?'}, {rate:.1f}/s{left}", file=sys.stderr, flush=True)
