@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ingest.fences import find_fences, span_at
+
 _ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*))?$")
 _UNDERLINE = re.compile(r" {0,3}(={3,}|-{3,})[ \t]*$")
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)$")
 _NO_PARAGRAPH = re.compile(r"\s*$|    |\s*([-*+>|#]|\d+[.)]\s|```|~~~|={3,}\s*$)|.*\|")
 """A line that cannot be the text of an underlined heading: blank, code, list, quote, table, heading, rule."""
 _MARKUP = re.compile(r"[*`]+|(?<!\w)_+|_+(?!\w)|!?\[([^\]]*)\]\([^)]*\)|\s*\{[#:.][^}]*\}\s*$")
@@ -52,28 +53,18 @@ def first_heading(text: str) -> str:
 def _marked(text: str) -> Iterator[tuple[int, int, int, str]]:
     """(start, end of the heading's lines, level, its words with markup)."""
     lines = text.split("\n")
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line) + 1)
-    fence, opened_at, number = "", 0, 0
-    not_fences: set[int] = set()
-    while number < len(lines):
-        line = lines[number]
-        mark = _FENCE.match(line)
-        if fence:
-            if mark and mark[1].startswith(fence) and not mark[2].strip():
-                fence = ""
-            elif number == len(lines) - 1:  # never closed: a stray mark must not hide the rest of the document
-                not_fences.add(opened_at)
-                fence, number = "", opened_at
-        elif mark and number not in not_fences and not (mark[1][0] == "`" and "`" in mark[2]):
-            if number < len(lines) - 1:
-                fence, opened_at = mark[1], number
+    fences = find_fences(text)
+    start = 0
+    for number, line in enumerate(lines):
+        end = start + len(line)
+        if span_at(fences, start):
+            pass
         elif len(line) <= _LONGEST and (atx := _ATX.match(line)):
-            yield starts[number], starts[number] + len(line), len(atx[1]), _without_closing_marks(atx[2] or "")
+            yield start, end, len(atx[1]), _without_closing_marks(atx[2] or "")
         elif (under := _UNDERLINE.match(line)) and _is_lone_line(lines, number - 1):
-            yield starts[number - 1], starts[number] + len(line), 1 if under[1][0] == "=" else 2, lines[number - 1]
-        number += 1
+            above = lines[number - 1]
+            yield start - len(above) - 1, end, 1 if under[1][0] == "=" else 2, above
+        start = end + 1
 
 
 def _is_lone_line(lines: list[str], number: int) -> bool:

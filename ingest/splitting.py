@@ -1,29 +1,20 @@
-"""Text -> chunks that follow headings, never cross a page, and know their offsets. Pure functions.
+"""Text -> chunks that follow its structure, never cross a page, and know their offsets. Pure functions.
 
 Offsets are characters of the document's text; a chunk is the slice `text[start:end]`.
 """
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ingest.headings import find_headings
+from ingest.packing import Packer
+from ingest.tokens import TokenOffsets
 from ragvoice.datatypes import Place
 
-TokenOffsets = Callable[[str], Sequence[tuple[int, int]]]
-"""Text -> (start, end) of each token of the embedder."""
-
-_BOUNDARIES = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?])\s+"), re.compile(r"\s+"))
-"""Where a long section may be cut, best first: paragraph, line, sentence, word."""
-
-_WINDOW = 100_000
-"""Characters given to the tokenizer at once: the offsets of a log file of 100 MB would fill the memory."""
-
-_LONGEST_TOKEN = 40
-"""Characters; a longer token (WordPiece makes one unknown token of any word over 100 letters) counts as several."""
+__all__ = ["Chunk", "PageSpan", "TokenOffsets", "split"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +33,7 @@ class Chunk:
     section: str
     place: Place | None
     table_header: str = ""
-    """Header rows of the table in which the chunk begins, when they stand in an earlier chunk."""
+    """Header row and rule, as Markdown, of the table in whose rows the chunk begins; empty when it begins elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -59,23 +50,28 @@ def split(
     chunk_tokens: int,
     overlap_tokens: int,
     title: str = "",
+    max_tokens: int = 256,
 ) -> list[Chunk]:
     """Chunks of at most `chunk_tokens`, in reading order; together they cover all text but headings.
 
+    A chunk is shorter where title, heading path and table header, which are embedded with it, leave less room; never
+    shorter than half of what the embedder reads, since `embedded_text` lets it cut their end.
+
     :param pages: In order, without gaps but white space.
     :param overlap_tokens: At most half of `chunk_tokens`.
-    :param title: What the document is called beside its text; the top heading is left out of the paths only when it
-        says no more than that. Empty when the top heading is the title.
+    :param title: As it is embedded. A document's top heading is left out of the paths when it says no more than that,
+        or when there is no title.
+    :param max_tokens: That the embedder reads of a text, special tokens included.
     """
+    packer = Packer(text, tokens_of, chunk_tokens, overlap_tokens, max_tokens, title)
     chunks = []
     page_ends = [page.end for page in pages]
     for section in _sections(text, title):
         for page in pages[bisect_right(page_ends, section.start) :]:
             if page.start >= section.end:
                 break
-            for start, end in _windows(text, max(section.start, page.start), min(section.end, page.end)):
-                for first, last in _pack(text[start:end], tokens_of, chunk_tokens, overlap_tokens):
-                    chunks.append(Chunk(start + first, start + last, section.path, page.place))
+            for start, end in packer.chunks(max(section.start, page.start), min(section.end, page.end), section.path):
+                chunks.append(Chunk(start, end, section.path, page.place, packer.table_header(start)))
     return chunks
 
 
@@ -98,59 +94,3 @@ def _sections(text: str, title: str) -> Iterator[_Section]:
             yield _Section(heading.body, end, path)
         elif last or depths[i + 1] <= depths[i]:
             yield _Section(heading.start, heading.body, path)
-
-
-def _windows(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    while end - start > _WINDOW:
-        cut = _cut(text, start + _WINDOW // 2, start + _WINDOW)
-        yield start, cut
-        start = cut
-    yield start, end
-
-
-def _pack(text: str, tokens_of: TokenOffsets, chunk_tokens: int, overlap_tokens: int) -> Iterator[tuple[int, int]]:
-    """Greedy: as much as fits, cut at the best boundary in the last half of the chunk."""
-    tokens = _countable(tokens_of(text)) if text.strip() else []
-    first, end = 0, 0
-    while first < len(tokens):
-        start = min(tokens[first][0], end)
-        if len(tokens) - first <= chunk_tokens:
-            yield _trim(text, start, len(text))
-            return
-        earliest = tokens[first + chunk_tokens // 2][1]
-        limit = max(tokens[first + chunk_tokens - 1][1], tokens[first + chunk_tokens][0])
-        end = _cut(text, earliest, limit)
-        yield _trim(text, start, end)
-        following = first + 1
-        while following < len(tokens) and tokens[following][0] < end:
-            following += 1
-        if following == len(tokens):
-            return
-        first = max(following - overlap_tokens, first + 1)
-        while first < following and not text[tokens[first][0] - 1].isspace():
-            first += 1  # an overlap begins with a whole word
-
-
-def _countable(tokens: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Tokens in order, none longer than `_LONGEST_TOKEN` characters."""
-    pieces = []
-    for start, end in tokens:
-        while end - start > _LONGEST_TOKEN:
-            pieces.append((start, start + _LONGEST_TOKEN))
-            start += _LONGEST_TOKEN
-        pieces.append((start, end))
-    return pieces
-
-
-def _cut(text: str, earliest: int, limit: int) -> int:
-    """The end of the last boundary of the best kind between the two, else `limit`."""
-    for boundary in _BOUNDARIES:
-        ends = [match.end() for match in boundary.finditer(text, earliest, limit)]
-        if ends:
-            return ends[-1]
-    return limit
-
-
-def _trim(text: str, start: int, end: int) -> tuple[int, int]:
-    piece = text[start:end]
-    return start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())

@@ -62,6 +62,7 @@ def test_a_fence_that_nobody_closed_hides_nothing() -> None:
     assert paths("# a\n```\n# b\n\n## c") == ["a", "b", "b > c"]
     assert paths("# a\n```inline``` code\n# b") == ["a", "b"]
     assert paths("# a\n```\n# comment\n```\n# b") == ["a", "b"]
+    assert paths("````\n# a\n```\n~~~\n# comment\n~~~~\n# b") == ["a", "b"]  # a shorter mark closes no longer one
 
 
 def test_offsets_enclose_the_lines_of_the_heading() -> None:
@@ -72,7 +73,16 @@ def test_offsets_enclose_the_lines_of_the_heading() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["# " + " " * 200_000 + "x", "# " + "[" * 200_000, "```\n" * 100_001, "a\n" * 100_000, "#" * 200_000]
+    "text",
+    [
+        "# " + " " * 200_000 + "x",
+        "# " + "[" * 200_000,
+        "```\n" * 100_001,
+        "```a\n" * 100_000,
+        "".join("`" * number + "\n" for number in range(600, 3, -1)),
+        "a\n" * 100_000,
+        "#" * 200_000,
+    ],
 )
 def test_hostile_lines_take_no_time(text: str) -> None:
     started = time.perf_counter()

@@ -1,22 +1,14 @@
-"""Chunks: arithmetic on words first, then whatever text chance writes, then the real tokenizer.
-
-A token is a word unless a test says otherwise.
-"""
+"""Chunks, with arithmetic written out: a token is a word."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+import time
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as with_settings
-from hypothesis import strategies as st
 
-from ingest.headings import find_headings
 from ingest.splitting import Chunk, PageSpan, split
-
-FAST = with_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+from ragvoice.datatypes import Place
 
 
 def words(text: str) -> list[tuple[int, int]]:
@@ -86,12 +78,13 @@ def test_code_fences_are_text() -> None:
 
 def test_a_chunk_never_crosses_a_page_and_carries_its_section_over() -> None:
     text = "# T\n## Leave\none two\n\nthree four\n\nfive"
-    spans = [PageSpan(0, text.index("\n\nthree"), 1), PageSpan(text.index("three"), text.index("\n\nfive"), 2)]
-    spans.append(PageSpan(text.index("five"), len(text), 3))
+    one, two, three = (Place("page", number) for number in (1, 2, 3))
+    spans = [PageSpan(0, text.index("\n\nthree"), one), PageSpan(text.index("three"), text.index("\n\nfive"), two)]
+    spans.append(PageSpan(text.index("five"), len(text), three))
     assert split(text, spans, words, 100, 0) == [
-        Chunk(13, 20, "Leave", 1),
-        Chunk(22, 32, "Leave", 2),
-        Chunk(34, 38, "Leave", 3),
+        Chunk(13, 20, "Leave", one),
+        Chunk(22, 32, "Leave", two),
+        Chunk(34, 38, "Leave", three),
     ]
 
 
@@ -112,60 +105,130 @@ def test_no_text_no_chunk(text: str) -> None:
     assert [piece for _, piece in texts(text)] in ([], ["#"])
 
 
-LINES = st.sampled_from(
-    ["", "# One", "## Two", "### Three", "```", "~~~", "Under", "===", "---", "| a | b |", "- item", "    # code"]
-) | st.text(st.characters(exclude_categories=("Cs", "Cc", "Cn")), max_size=60)
-DOCUMENTS = st.lists(st.lists(LINES, max_size=8).map("\n".join), min_size=1, max_size=4)
-"""Pages of lines."""
+TABLE = "| city | days |\n|---|---|\n| Leeds | 20 |\n| Gdansk | 26 |\n| Raleigh | 15 |"
+"""Five words a line, but one in the rule."""
+HEADER = "| city | days |\n| --- | --- |"
 
 
-def joined(pages: Sequence[str]) -> tuple[str, list[PageSpan]]:
-    """As the job joins them."""
-    text, spans = "", []
-    for number, page in enumerate(pages, start=1):
-        body = page.strip("\n")
-        text += "\n\n" if text else ""
-        spans.append(PageSpan(len(text), len(text) + len(body), number))
-        text += body
-    return text, spans
+def headers(text: str, limit: int, max_tokens: int = 1000) -> list[tuple[str, str]]:
+    """(table header, text) of each chunk."""
+    chunks = split(text, [PageSpan(0, len(text), None)], words, limit, 0, max_tokens=max_tokens)
+    return [(chunk.table_header, text[chunk.start : chunk.end]) for chunk in chunks]
 
 
-def check(
-    pages: Sequence[str], tokens_of: Callable[[str], Sequence[tuple[int, int]]], limit: int, overlap: int, slack: int
-) -> None:
-    text, spans = joined(pages)
-    chunks = split(text, spans, tokens_of, limit, overlap)
-    by_page = {span.place: span for span in spans}
-    covered = bytearray(len(text))
-    for chunk in chunks:
-        span = by_page[chunk.place]
-        assert span.start <= chunk.start < chunk.end <= span.end
-        piece = text[chunk.start : chunk.end]
-        assert piece == piece.strip()
-        assert len(tokens_of(piece)) <= limit + slack
-        covered[chunk.start : chunk.end] = b"\1" * (chunk.end - chunk.start)
-    for heading in find_headings(text):
-        covered[heading.start : heading.body] = b"\1" * (heading.body - heading.start)
-    assert "".join(text[i] for i in range(len(text)) if not covered[i]).strip() == ""
-    assert [chunk.start for chunk in chunks] == sorted(chunk.start for chunk in chunks)
-    assert len({(chunk.start, chunk.end) for chunk in chunks}) == len(chunks)
+def test_a_table_that_fits_is_kept_whole_with_the_sentence_before_it() -> None:
+    text = f"One two three four five. Leave by city:\n\n{TABLE}\n\nafter it"
+    assert headers(text, limit=24) == [
+        ("", "One two three four five."),
+        ("", f"Leave by city:\n\n{TABLE}"),
+        ("", "after it"),
+    ]
+    assert headers(text, limit=23)[:2] == [
+        ("", "One two three four five. Leave by city:"),
+        ("", f"{TABLE}\n\nafter it"),
+    ]
 
 
-@FAST
-@given(DOCUMENTS, st.integers(2, 12), st.data())
-def test_any_text_is_covered_once_within_limits_and_pages(pages: list[str], limit: int, data: st.DataObject) -> None:
-    check(pages, words, limit, data.draw(st.integers(0, limit // 2)), slack=0)
+def test_a_table_is_cut_between_rows_and_its_header_is_repeated() -> None:
+    first = TABLE[: TABLE.index("\n| Gdansk")]  # eleven words
+    assert headers(TABLE, limit=11) == [("", first), (HEADER, "| Gdansk | 26 |\n| Raleigh | 15 |")]
+    # If all that is embedded must fit into eleven words, the header row leaves six.
+    assert headers(TABLE, limit=11, max_tokens=13) == [
+        ("", first),
+        (HEADER, "| Gdansk | 26 |"),
+        (HEADER, "| Raleigh | 15 |"),
+    ]
 
 
-@pytest.fixture(scope="module")
-def wordpieces(tokens_of: Callable[[str], Sequence[tuple[int, int]]]) -> Callable[[str], Sequence[tuple[int, int]]]:
-    return tokens_of
+def test_a_row_longer_than_a_chunk_is_cut_and_the_next_row_is_not() -> None:
+    text = f"{HEADER}\n| one two three four five six seven eight nine ten | 26 |\n| Leeds | 20 |"
+    assert headers(text, limit=12) == [
+        ("", HEADER),
+        (HEADER, "| one two three four five six seven eight nine ten |"),
+        (HEADER, "26 |\n| Leeds | 20 |"),
+    ]
 
 
-@FAST
-@given(pages=st.lists(st.text(st.sampled_from("aé漢ß한. \n-#½\U0001f600"), max_size=200), min_size=1, max_size=3))
-def test_the_real_tokenizer_keeps_within_the_limit_too(
-    wordpieces: Callable[[str], Sequence[tuple[int, int]]], pages: list[str]
-) -> None:
-    # A word cut in two may take a few more pieces than the same word whole.
-    check(pages, wordpieces, 32, 0, slack=4)
+def test_what_follows_a_table_has_no_header() -> None:
+    text = f"{TABLE}\nNot a row of it any more, and so long that it needs a chunk."
+    assert headers(text, limit=25) == [
+        ("", TABLE),
+        ("", "Not a row of it any more, and so long that it needs a chunk."),
+    ]
+
+
+def test_the_rows_of_an_html_table_stay_together_too() -> None:
+    rows = "".join(f"<tr>\n<td>{city}</td>\n<td>{days}</td>\n</tr>\n" for city, days in (("Leeds", 20), ("Oslo", 9)))
+    head = "<table>\n<tr>\n<td><b>City</b>\n</td>\n<td>Days &amp; nights</td>\n</tr>\n"
+    found = headers(head + rows + "</table>", limit=12)
+    assert [header for header, _ in found] == ["", "| City | Days & nights |\n| --- | --- |"]
+    assert found[1][1].startswith("<tr>\n<td>Oslo</td>")
+
+
+def test_a_list_is_cut_between_items_and_its_introduction_stays_with_the_first() -> None:
+    text = "Some words first. You need:\n\n- a passport\n  that is valid\n- two photographs\n- a form"
+    assert [piece for _, piece in texts(text, limit=8)] == [
+        "Some words first.",
+        "You need:\n\n- a passport\n  that is valid",
+        "- two photographs\n- a form",
+    ]
+
+
+def test_an_item_with_its_subitems_stays_together_if_it_fits() -> None:
+    text = "1. one\n2. two\n   - a b\n   - c d\n\n   more\n3. three"
+    assert [piece for _, piece in texts(text, limit=10)] == [
+        "1. one",
+        "2. two\n   - a b\n   - c d\n\n   more",
+        "3. three",
+    ]
+    assert [piece for _, piece in texts(text, limit=6)] == ["1. one\n2. two", "- a b\n   - c d", "more\n3. three"]
+
+
+def test_a_fence_that_fits_is_kept_whole_and_a_longer_one_is_cut_at_lines() -> None:
+    code = "```sh\nmake all\n\n# no heading\nmake test\n```"
+    text = f"one two three four five six. Run this:\n\n{code}"
+    assert [piece for _, piece in texts(text, limit=11)] == ["one two three four five six.", f"Run this:\n\n{code}"]
+    assert [piece for _, piece in texts(code, limit=6)] == ["```sh\nmake all\n\n# no heading", "make test\n```"]
+
+
+def test_the_headings_take_room_from_the_chunk_but_at_most_half() -> None:
+    body = " ".join(map(str, range(12)))
+    spans = [PageSpan(0, len(body) + 6, None)]
+
+    def sizes(title: str) -> list[int]:
+        text = f"# a b\n{body}"
+        return [chunk.end - chunk.start for chunk in split(text, spans, words, 10, 0, title, max_tokens=12)]
+
+    assert sizes("") == [len("0 1 2 3 4 5 6 7 8 9"), len("10 11")]
+    assert sizes("T U") == [len("0 1 2 3 4 5"), len("6 7 8 9 10 11")]  # 10 words less title and path, two each
+    assert sizes("T " * 50) == [len("0 1 2 3 4"), len("5 6 7 8 9"), len("10 11")]
+
+
+def test_dots_and_dashes_that_are_not_embedded_take_no_room() -> None:
+    def characters(text: str) -> list[tuple[int, int]]:
+        return [match.span() for match in re.finditer(r"\w+|[^\w\s]", text)]
+
+    line = f"Leave {'.' * 30} 7"
+    text = "\n".join([line] * 4)
+    chunks = split(text, [PageSpan(0, len(text), None)], characters, 12, 0)
+    assert [text[chunk.start : chunk.end] for chunk in chunks] == [f"{line}\n{line}"] * 2  # six tokens a line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "|\n-|\n" * 20_000,
+        "a|b\n-|-\n" + "c|d\n" * 50_000,
+        "<table><tr>" * 20_000,
+        "- " * 50_000,
+        "- a\n" * 30_000,
+        "- a\n\n" * 20_000,
+        "\n".join(" " * (number % 200) + "- a" for number in range(3_000)),
+        "x. " * 50_000,
+        "." * 200_000,
+    ],
+)
+def test_hostile_structure_takes_no_time(text: str) -> None:
+    started = time.perf_counter()
+    texts(text)
+    assert time.perf_counter() - started < 10
