@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.documents import Origin, ParsedDocument
+from ingest.embedded_text import embedded_text
 from ingest.splitting import Chunk
 from ragvoice.datatypes import Place
 from ragvoice.retrieval.generations import CATALOGUE_SQL
@@ -179,7 +180,7 @@ class StagedCatalogue:
         return [self._add_chunk(int(number or 0), document, chunk) for chunk in document.chunks]
 
     def _add_chunk(self, document_number: int, document: ParsedDocument, chunk: Chunk) -> NewChunk:
-        text = embedded_text(document.title, chunk.section, chunk.table_header, document.text[chunk.start : chunk.end])
+        text = embedded_text(document.title, chunk.section, document.text[chunk.start : chunk.end], chunk.table_header)
         digest = hashlib.sha256(text.encode()).digest()
         place = json.dumps(asdict(chunk.place)) if chunk.place else None
         page = chunk.place.value if chunk.place and chunk.place.kind == "page" else None
@@ -248,7 +249,7 @@ class StagedCatalogue:
     def embedded_texts(self) -> Iterator[str]:
         """Of each chunk, in the order of the chunk ids."""
         rows = self._database.execute(
-            "SELECT d.title, c.section, c.table_header, substr(d.text, c.start_index + 1, c.end_index - c.start_index) "
+            "SELECT d.title, c.section, substr(d.text, c.start_index + 1, c.end_index - c.start_index), c.table_header "
             "FROM chunks c JOIN documents d ON d.number = c.document ORDER BY c.id"
         )
         return (embedded_text(*row) for row in rows)
@@ -286,11 +287,6 @@ class StagedCatalogue:
 def moved(document: ParsedDocument, origin: Origin) -> ParsedDocument:
     """The same text under another name."""
     return replace(document, origin=origin, title=origin.name if document.titled_by_name else document.title)
-
-
-def embedded_text(title: str, section: str, table_header: str, text: str) -> str:
-    """What the embedder and the lexical index see of a chunk: its words below the headings they stand under."""
-    return "\n".join(part for part in (title, section, table_header, text) if part)
 
 
 def _known(row: tuple[Any, ...]) -> KnownDocument:

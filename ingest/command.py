@@ -71,10 +71,18 @@ def _job(
 
     from ingest.documents import Chunking
     from ingest.job import ingest
-    from ragvoice.build import build_embeddings, build_vector_store, embedder_identity, token_offsets
+    from ragvoice.build import (
+        build_embeddings,
+        build_vector_store,
+        embedder_identity,
+        embedder_max_tokens,
+        token_offsets,
+    )
 
     embeddings = cache(lambda: build_embeddings(settings))
-    chunking = Chunking(token_offsets(settings), settings.chunk_tokens, settings.overlap_tokens)
+    chunking = Chunking(
+        token_offsets(settings), settings.chunk_tokens, settings.overlap_tokens, embedder_max_tokens(settings)
+    )
 
     def once(rebuild: bool, wait_s: float, report: Callable[[str, int, int], None]) -> IngestSummary:
         return ingest(

@@ -22,6 +22,8 @@ class Chunking:
     tokens_of: TokenOffsets
     chunk_tokens: int
     overlap_tokens: int
+    max_tokens: int = 256
+    """That the embedder reads of a text, special tokens included."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,12 @@ def parsed_document(origin: Origin, pages: Sequence[Document], chunking: Chunkin
         spans.append(PageSpan(len(text), len(text) + len(body), _place(page)))
         text += body
     stated = next((str(page.metadata["title"]) for page in pages if page.metadata.get("title")), "")
-    chunks = split(text, spans, chunking.tokens_of, chunking.chunk_tokens, chunking.overlap_tokens, stated)
-    title = stated or first_heading(text)
-    return ParsedDocument(origin, title or origin.name, not title, text, _metadata(pages), tuple(chunks))
+    own_title = stated or first_heading(text)
+    title = own_title or origin.name
+    chunks = split(
+        text, spans, chunking.tokens_of, chunking.chunk_tokens, chunking.overlap_tokens, title, chunking.max_tokens
+    )
+    return ParsedDocument(origin, title, not own_title, text, _metadata(pages), tuple(chunks))
 
 
 def _metadata(pages: Sequence[Document]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from ragvoice.retrieval.vector_store import FaissStore, VectorStore
 
 _FAISS = FaissStore()
 _DEFAULT_LIMITS = ParseLimits()
-_LOADERS_VERSION = "5"
+_LOADERS_VERSION = "6"
 """Part of every file hash: raise it when loaders or splitting change, and all documents are read again."""
 
 

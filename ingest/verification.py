@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from langchain_core.embeddings import Embeddings
 
-from ingest.catalogue import embedded_text
+from ingest.embedded_text import embedded_text
 from ragvoice.errors import VectorIndexError
 from ragvoice.retrieval.generations import check_files, current_generation, open_catalogue, read_manifest
 from ragvoice.retrieval.index import CHUNKS_FILE
@@ -121,7 +121,7 @@ def _embedded_again(
             "embedded_hash FROM chunks JOIN documents ON number = document WHERE id = ?",
             (id_,),
         ).fetchone()
-        embedded = embedded_text(title, section, header, text)
+        embedded = embedded_text(title, section, text, header)
         if hashlib.sha256(embedded.encode()).digest() != digest:
             return 0, [f"catalogue: a chunk of {doc_id} is not the text that was embedded"]
         texts.append(embedded)

@@ -39,12 +39,10 @@ def build_embeddings(settings: Settings) -> Embeddings:
             model_name=str(store.path(settings.embedder)), encode_kwargs={"normalize_embeddings": True}
         )
         return wrapped
-    from ragvoice.retrieval.embeddings import CTranslate2Embeddings, tokens_of
+    from ragvoice.retrieval.embeddings import CTranslate2Embeddings
 
     folder = store.converted(settings.embedder, "ctranslate2-int8")
-    return CTranslate2Embeddings(
-        folder, max_tokens=tokens_of(store.path(settings.embedder)), cpu_threads=settings.threads
-    )
+    return CTranslate2Embeddings(folder, max_tokens=embedder_max_tokens(settings), cpu_threads=settings.threads)
 
 
 def embedder_identity(settings: Settings) -> EmbedderIdentity:
@@ -57,6 +55,13 @@ def embedder_identity(settings: Settings) -> EmbedderIdentity:
         settings.chunk_tokens,
         settings.overlap_tokens,
     )
+
+
+def embedder_max_tokens(settings: Settings) -> int:
+    """That the embedder reads of a text; the rest is cut off."""
+    from ragvoice.retrieval.embeddings import tokens_of
+
+    return tokens_of(build_store().path(settings.embedder))
 
 
 def token_offsets(settings: Settings) -> Callable[[str], Sequence[tuple[int, int]]]:

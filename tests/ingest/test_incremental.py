@@ -78,7 +78,7 @@ def test_a_file_that_has_only_its_name_for_a_title_is_embedded_below_the_new_one
     (bench.documents / "car-park.txt").rename(bench.documents / "visitors.txt")
     bench.embeddings.texts.clear()
     bench.ingest()
-    assert bench.embeddings.texts == ["visitors\nBehind the warehouse."]
+    assert bench.embeddings.texts == ["Behind the warehouse.\nvisitors"]
     assert [document.title for document in bench.opened().documents()] == ["visitors"]
 
 

@@ -57,7 +57,7 @@ def test_only_what_changed_is_embedded(bench: Bench) -> None:
     bench.embeddings.texts.clear()
     bench.write("handbook.md", "# Handbook\n## Leave\n28 days.\n## Pay\nOn the 26th.\n")
     bench.ingest()
-    assert [text for text in bench.embeddings.texts if "26th" not in text] == ["Handbook\nLeave\n28 days."]
+    assert [text for text in bench.embeddings.texts if "26th" not in text] == ["28 days.\nLeave\nHandbook"]
 
 
 def test_equal_text_is_embedded_once_and_found_in_both_places(bench: Bench) -> None:
