@@ -32,7 +32,7 @@ RATES_HZ = (2_000, 768_000)
 MAX_CHANNELS = 64
 
 # Only formats that hold sound themselves: FFmpeg would follow a playlist (HLS, concat) to other files and addresses.
-_FORMATS = "wav,w64,aiff,au,caf,flac,ogg,mp3,aac,amr,mov,mp4,m4a,3gp,matroska,webm,asf,avi,mpeg,mpegts"
+FORMATS = "wav,w64,aiff,au,caf,flac,ogg,mp3,aac,amr,mov,mp4,m4a,3gp,matroska,webm,asf,avi,mpeg,mpegts"
 
 
 def decode(data: bytes | Path, *, max_duration_s: float = MAX_DURATION_S) -> AudioChunk:
@@ -45,20 +45,29 @@ def decode(data: bytes | Path, *, max_duration_s: float = MAX_DURATION_S) -> Aud
     :return: 16 kHz mono, range -1 to 1.
     :raises AudioError: no such file, not audio, no sound in it, or too long.
     """
+    parts = list(stream(data, max_duration_s=max_duration_s))
+    return AudioChunk(np.concatenate(parts), SAMPLE_RATE_HZ)
+
+
+def stream(data: bytes | Path, *, max_duration_s: float = MAX_DURATION_S) -> Iterator[NDArray[np.float32]]:
+    """`decode` piece by piece: blocks of shape (t,), in memory that does not grow with the recording.
+
+    :raises AudioError: as `decode`; for a recording that is too long or holds nothing possibly after some blocks.
+    """
     max_samples = int(max_duration_s * SAMPLE_RATE_HZ)
     name = "the recording" if isinstance(data, bytes) else data.name
     try:
-        samples_t = _collect(_read_with_av(_opened(data, name), max_samples), max_samples)
+        yield from _checked(_read_with_av(_opened(data, name), max_samples), max_samples)
     except AudioError as av_error:
         if str(av_error).startswith(_TOO_LONG):
             raise
+        # Nothing has been given away yet: where a file breaks off after some sound, that is no error.
         try:
-            samples_t = _collect(_read_with_soundfile(_opened(data, name)), max_samples)
+            yield from _checked(_read_with_soundfile(_opened(data, name)), max_samples)
         except AudioError as error:
             if str(error).startswith(_TOO_LONG):
                 raise
             raise AudioError(f"{name}: {av_error}") from av_error
-    return AudioChunk(samples_t, SAMPLE_RATE_HZ)
 
 
 def resample(audio: AudioChunk, sample_rate_hz: int) -> AudioChunk:
@@ -114,21 +123,22 @@ def _opened(data: bytes | Path, name: str) -> BinaryIO:
         raise AudioError(f"the file cannot be opened: {error.strerror}.") from error
 
 
-def _collect(blocks: Iterator[NDArray[np.float32]], max_samples: int) -> NDArray[np.float32]:
-    """Join blocks while they come; the peak is twice the sound, never more than twice the limit."""
-    parts: list[NDArray[np.float32]] = []
-    count = 0
+def _checked(blocks: Iterator[NDArray[np.float32]], max_samples: int) -> Iterator[NDArray[np.float32]]:
+    """Range and length; the blocks of the first moment come together, so that an error comes before any of them."""
+    first: list[NDArray[np.float32]] = []
+    count, least = 0, MIN_DURATION_S * SAMPLE_RATE_HZ
     for block_t in blocks:
         count += len(block_t)
         if count > max_samples:
             raise _too_long(max_samples)
-        parts.append(block_t)
-    if count < MIN_DURATION_S * SAMPLE_RATE_HZ:
+        # A float WAV may hold anything; one NaN would silence the recogniser for the whole recording.
+        np.nan_to_num(block_t, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
+        first.append(np.clip(block_t, -1, 1, out=block_t))
+        if count >= least:
+            yield from first
+            first.clear()
+    if count < least:
         raise AudioError("the file holds no sound; record again, or send WAV, FLAC, MP3, M4A, OGG or WebM.")
-    samples_t = np.concatenate(parts)
-    # A float WAV may hold anything; one NaN would silence the recogniser for the whole recording.
-    np.nan_to_num(samples_t, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
-    return np.clip(samples_t, -1, 1, out=samples_t)
 
 
 def _too_long(max_samples: int) -> AudioError:
@@ -145,13 +155,13 @@ def _read_with_av(file: BinaryIO, max_samples: int) -> Iterator[NDArray[np.float
 
     heard = False
     try:
-        with file, av.open(file, options={"format_whitelist": _FORMATS}) as container:
+        with file, av.open(file, options={"format_whitelist": FORMATS}) as container:
             if not container.streams.audio:
                 raise AudioError("the file has no audio track; send one that has.")
             stream = container.streams.audio[0]
             _check_header(stream.rate or 0, stream.channels)
             if container.duration and container.duration / av.time_base > 1.05 * max_samples / SAMPLE_RATE_HZ:
-                # Said before an hour of decoding, where the header knows; `_collect` counts in any case.
+                # Said before an hour of decoding, where the header knows; `_checked` counts in any case.
                 raise _too_long(max_samples)
             for block_tc in _resampled(container.decode(stream)):
                 heard = True

@@ -103,7 +103,7 @@ def plan(spans: tuple[tuple[float, float], ...], audio: AudioChunk) -> list[tupl
     stretches: list[tuple[float, float]] = []
     for start_s, end_s in spans:
         while end_s - start_s > MAX_STRETCH_S:
-            cut_s = _quietest(audio, start_s + MAX_STRETCH_S / 2, start_s + MAX_STRETCH_S)
+            cut_s = quietest(audio, start_s + MAX_STRETCH_S / 2, start_s + MAX_STRETCH_S)
             stretches.append((start_s, cut_s))
             start_s = cut_s
         if stretches and start_s - stretches[-1][1] <= MAX_PAUSE_S and end_s - stretches[-1][0] <= MAX_STRETCH_S:
@@ -113,7 +113,7 @@ def plan(spans: tuple[tuple[float, float], ...], audio: AudioChunk) -> list[tupl
     return stretches
 
 
-def _quietest(audio: AudioChunk, from_s: float, to_s: float) -> float:
+def quietest(audio: AudioChunk, from_s: float, to_s: float) -> float:
     """Middle of the 0.2 s with the least energy between two times."""
     size = audio.sample_rate_hz // 5
     samples_t = audio.samples_t[int(from_s * audio.sample_rate_hz) : int(to_s * audio.sample_rate_hz)]
