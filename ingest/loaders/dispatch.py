@@ -108,8 +108,6 @@ def _function(name: str) -> Callable[..., Iterator[Document]]:
     try:
         found: Callable[..., Iterator[Document]] = getattr(import_module(f"ingest.loaders.{module}"), function)
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("ingest."):
-            raise DocumentError("unsupported kind of file (Office before 2007, or a recording)") from error
         raise DocumentError(f"this kind of file needs the Python package {error.name}, which is missing") from error
     return found
 

@@ -72,6 +72,15 @@ _UNSUPPORTED = {
     b"Rar!\x1a\x07": "RAR archive; pack it as ZIP",
     b"%!PS-Adobe": "PostScript; save it as PDF",
 }
+# By the stream that each must have, in lower case.
+_OLE_KINDS = {
+    "matost": "a document of Microsoft Works; save it as DOCX",
+    "visiodocument": "a Visio drawing; save it as PDF",
+    "quill/": "a Publisher file; save it as PDF",
+    "props": "a plan of Microsoft Project; save it as PDF",
+    "bodytext/": "a Hangul document; save it as DOCX or PDF",
+    "catalog": "a cache of small pictures",
+}
 _HEADER_OF_MAIL = re.compile(r"[!-9;-~]+[ \t]*:")
 _MAIL_MARKS = re.compile(
     r"^(?:from|to|subject|date|received|message-id|mime-version|content-type|return-path|delivered-to"
@@ -190,7 +199,8 @@ def _kind_of_ole(path: Path) -> Kind:
         return Kind.MSG
     if streams & {"worddocument", "workbook", "book", "powerpoint document"}:
         return Kind.LEGACY
-    raise DocumentError("unsupported kind of file (OLE container)")
+    names = (name for stream, name in _OLE_KINDS.items() if any(one.startswith(stream) for one in streams))
+    raise DocumentError(f"unsupported kind of file ({next(names, 'an OLE container that is no Office file')})")
 
 
 def _has_password(ole: OleFileIO, streams: set[str]) -> bool:

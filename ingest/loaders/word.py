@@ -147,7 +147,8 @@ class _Story:
         if stated is not None:
             list_id = _value(stated, "numId") or list_id
             level = int(_value(stated, "ilvl") or level or 0)
-        return level, self._shared.numbering.label(list_id, level) if list_id and list_id != "0" else None
+        label = self._shared.numbering.label(list_id, level) if list_id and list_id != "0" else None
+        return level, label or None  # a level that shows no mark is no list
 
     def _style(self, paragraph: _Element) -> _Style:
         properties = paragraph.find(f"{W}pPr")
