@@ -7,18 +7,13 @@ from __future__ import annotations
 
 import logging
 import statistics
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from langchain_core.document_loaders import BaseLoader
-from langchain_core.documents import Document
 from numpy.typing import NDArray
-
-from ragvoice.errors import DocumentError
 
 if TYPE_CHECKING:
     from rapidocr import RapidOCR
@@ -26,7 +21,6 @@ if TYPE_CHECKING:
 DOTS_PER_INCH = 150
 LONGEST_SIDE = 2400
 """Pixels; a larger page or picture is made smaller, so that a page of a square mile costs no more than a letter."""
-MAX_PICTURE_PIXELS = 200_000_000
 _UPRIGHT = 0.8
 """Mean confidence below which the page may stand on its head; upright ones of real scans have .95."""
 _READABLE = 0.5
@@ -45,27 +39,6 @@ class _Box:
     @property
     def height(self) -> float:
         return self.bottom - self.top
-
-
-class PictureLoader(BaseLoader):
-    """PNG, JPEG, TIFF (one `Document` a page), WebP, BMP and GIF (its first picture)."""
-
-    def __init__(self, path: Path):
-        self._path = path
-
-    def lazy_load(self) -> Iterator[Document]:
-        from PIL import Image, ImageOps
-
-        with Image.open(self._path) as picture:
-            width, height = picture.size
-            if width * height > MAX_PICTURE_PIXELS:
-                raise DocumentError(f"a picture of {width} x {height} pixels; save it smaller")
-            frames = getattr(picture, "n_frames", 1) if picture.format == "TIFF" else 1
-            for number in range(frames):
-                picture.seek(number)
-                upright = ImageOps.exif_transpose(picture.convert("RGB"))
-                upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-                yield Document(read(np.asarray(upright)), metadata={"page": number + 1} if frames > 1 else {})
 
 
 class PageReader:
