@@ -12,6 +12,7 @@ from ragvoice.commands.options import Wait
 
 if TYPE_CHECKING:
     from ingest.job import Reading
+    from ingest.loaders.options import LoadOptions
     from ingest.summary import IngestSummary
     from ragvoice.settings import Settings
 
@@ -104,11 +105,10 @@ def _job(
 
 def _reading(settings: Settings, *, retry_skipped: bool) -> Reading:
     from ingest.job import Reading
-    from ingest.loaders.options import LoadOptions
     from ingest.sandbox import ParseLimits
 
     limits = ParseLimits(unit_timeout_s=settings.parse_timeout_s, memory_bytes=int(settings.parse_memory_gib * 2**30))
-    return Reading(LoadOptions(ocr=settings.ocr), limits, settings.parse_workers, retry_skipped)
+    return Reading(load_options(settings), limits, settings.parse_workers, retry_skipped)
 
 
 def show(summary: IngestSummary, *, as_json: bool) -> None:
@@ -128,3 +128,28 @@ def show(summary: IngestSummary, *, as_json: bool) -> None:
         typer.echo(f"  skipped {skipped.doc_id}: {skipped.reason}")
     for warning in summary.warnings:
         typer.echo(f"  note: {warning}")
+
+
+def load_options(settings: Settings) -> LoadOptions:
+    """How files are read; models load in the process that parses, when the first file needs them.
+
+    :raises ModelError: the model of `captioner` is not on this machine.
+    """
+    from functools import partial
+
+    from ingest.loaders.captions import TransformersCaptioner
+    from ingest.loaders.options import DEFAULT_OPTIONS, LoadOptions
+    from ragvoice.build import build_speech_to_text, build_store
+
+    # Every worker has a recogniser of its own.
+    each = settings.model_copy(update={"threads": max(1, settings.threads // settings.parse_workers)})
+    max_file_bytes = settings.max_file_mib * 2**20
+    return LoadOptions(
+        ocr=settings.ocr,
+        transcriber=partial(build_speech_to_text, each) if settings.recordings else None,
+        captioner=partial(TransformersCaptioner, build_store().path(settings.captioner))
+        if settings.captioner
+        else None,
+        max_file_bytes=max_file_bytes,
+        max_unpacked_bytes=max(max_file_bytes, DEFAULT_OPTIONS.max_unpacked_bytes),
+    )

@@ -50,6 +50,12 @@ class Settings(BaseSettings):
     """Shared by neighbouring chunks, at most half of `chunk_tokens`."""
     ocr: bool = True
     """Read scanned pages and pictures while ingesting; some seconds a page."""
+    recordings: bool = True
+    """Transcribe recordings, and the sound of videos, while ingesting; about a tenth of their length."""
+    captioner: str | None = None
+    """Folder or hub id of a transformers model that describes images, such as BLIP; None: pictures have no captions."""
+    max_file_mib: int = Field(1024, ge=1)
+    """Files that are larger are reported and skipped; an hour of uncompressed stereo has 600 MiB."""
     parse_timeout_s: float = Field(120, gt=0)
     """Longest time that the parser of one file may take without finishing a page."""
     parse_memory_gib: float = Field(4, ge=0.25)

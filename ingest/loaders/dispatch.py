@@ -95,7 +95,9 @@ def _loader(path: Path, options: LoadOptions, unpacking: Unpacking) -> Iterator[
         raise DocumentError("empty file")
     if size > options.max_file_bytes:
         limit = options.max_file_bytes // 2**20
-        raise DocumentError(f"{size // 2**20} MiB is more than the limit of {limit} MiB for one file")
+        raise DocumentError(
+            f"{size // 2**20} MiB is more than the limit of {limit} MiB for one file (the setting max_file_mib)"
+        )
     kind = kind_of(path)
     if kind in _CONTAINERS:
         yield from _function(_CONTAINERS[kind])(path, options, unpacking)

@@ -20,7 +20,8 @@ class LoadOptions:
     """None: recordings are refused with a reason."""
     captioner: Callable[[], Callable[[bytes], str]] | None = None
     """Makes the function from the bytes of an image to its caption; None: no captions."""
-    max_file_bytes: int = 100 * 2**20
+    max_file_bytes: int = 2**30
+    """The setting `max_file_mib`. What is read into memory at once is limited by that of the process."""
     max_unpacked_bytes: int = 2**30
     """Of everything that one file unpacks to, archives in archives included; counted while it is unpacked."""
     max_members: int = 10_000

@@ -111,7 +111,7 @@ class Unpacking:
                 written += len(chunk)
                 if written > self.options.max_file_bytes:
                     limit = self.options.max_file_bytes // 2**20
-                    raise DocumentError(f"more than the limit of {limit} MiB for one file")
+                    raise DocumentError(f"more than the limit of {limit} MiB for one file (the setting max_file_mib)")
                 file.write(chunk)
 
 
