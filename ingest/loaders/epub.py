@@ -6,14 +6,18 @@ import posixpath
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.documents import Document
 
 from ingest.loaders.html import read_html
 from ingest.loaders.options import LoadOptions
-from ingest.loaders.packages import Package, kept_properties
+from ingest.loaders.packages import Package
+from ingest.loaders.properties import kept_properties
 from ragvoice.errors import DocumentError
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
 
 _CHAPTERS = {"application/xhtml+xml", "text/html", "application/html", "text/x-oeb1-document"}
 
@@ -37,6 +41,7 @@ def load_epub(path: Path, options: LoadOptions) -> Iterator[Document]:
             "title": book.findtext(".//{*}metadata/{*}title"),
             "author": ", ".join(one.text or "" for one in book.iterfind(".//{*}metadata/{*}creator")),
             "created": book.findtext(".//{*}metadata/{*}date"),
+            "modified": _modified(book),
             "language": book.findtext(".//{*}metadata/{*}language"),
         }
         metadata: dict[str, Any] = dict(kept_properties(stated))
@@ -46,3 +51,10 @@ def load_epub(path: Path, options: LoadOptions) -> Iterator[Document]:
             if text:
                 yield Document(text, metadata=metadata)
                 metadata = {}
+
+
+def _modified(book: _Element) -> str:
+    for meta in book.iterfind(".//{*}metadata/{*}meta"):
+        if meta.get("property") == "dcterms:modified":
+            return meta.text or ""
+    return ""

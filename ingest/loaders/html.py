@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from langchain_core.documents import Document
 
 from ingest.loaders.options import LoadOptions
-from ingest.loaders.packages import kept_properties
+from ingest.loaders.properties import kept_properties
 from ingest.loaders.text import decode_text
 
 if TYPE_CHECKING:
@@ -72,16 +72,25 @@ def _decoded(data: bytes) -> str:
 
 
 def _properties(soup: BeautifulSoup) -> dict[str, str]:
-    named = {str(meta.get("name") or "").lower(): str(meta.get("content") or "") for meta in soup.find_all("meta")}
+    named: dict[str, str] = {}
+    for meta in soup.find_all("meta"):
+        name = str(meta.get("name") or meta.get("property") or meta.get("http-equiv") or "").lower()
+        named.setdefault(name.removeprefix("dc.").removeprefix("dcterms."), str(meta.get("content") or ""))
     root = soup.find("html")
+    language = str(root.get("lang") or root.get("xml:lang") or "") if root is not None else ""
     return kept_properties(
         {
             "title": soup.title.get_text() if soup.title is not None else "",
-            "author": named.get("author") or named.get("dc.creator"),
-            "modified": named.get("last-modified") or named.get("dcterms.modified"),
-            "language": str(root.get("lang") or "") if root is not None else "",
+            "author": named.get("author") or named.get("creator"),
+            "created": _first(named, "article:published_time", "created", "issued", "date"),
+            "modified": _first(named, "article:modified_time", "modified", "last-modified"),
+            "language": language or _first(named, "content-language", "language"),
         }
     )
+
+
+def _first(named: dict[str, str], *names: str) -> str:
+    return next((named[name] for name in names if named.get(name)), "")
 
 
 def _leave_out(soup: BeautifulSoup) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 from langchain_core.documents import Document
 
 from ingest.loaders.options import LoadOptions
-from ingest.loaders.packages import kept_properties
+from ingest.loaders.properties import kept_properties
 from ragvoice.datatypes import Place
 from ragvoice.errors import DocumentError
 

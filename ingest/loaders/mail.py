@@ -17,6 +17,7 @@ from langchain_core.documents import Document
 
 from ingest.loaders.html import read_html
 from ingest.loaders.options import LoadOptions
+from ingest.loaders.properties import kept_properties
 from ingest.loaders.text import decode_text
 from ingest.loaders.unpacking import Unpacking
 from ragvoice.errors import DocumentError
@@ -40,7 +41,7 @@ def load_mail(path: Path, options: LoadOptions, unpacking: Unpacking) -> Iterato
     message = message_from_bytes(data, policy=policy.compat32)
     content = _Content()
     _collect(message, content, 0)
-    headers = {name: header(message, name) for name in ("Subject", *_SHOWN)}
+    headers = {name: header(message, name) for name in ("Subject", "Content-Language", *_SHOWN)}
     sent = _sent(message)
     yield mail_document(headers, "\n\n".join(content.texts), sent)
     for number, attachment in enumerate(content.attachments, start=1):
@@ -58,11 +59,11 @@ def mail_document(headers: dict[str, str], body: str, sent: datetime | None) -> 
     lines = [f"{name}: {headers[name]}" for name in _SHOWN if headers.get(name)]
     text = "\n\n".join(part for part in (f"# {subject}" if subject else "", "\n".join(lines), body.strip()) if part)
     stated = {
-        "title": subject,
         "author": headers.get("From", ""),
         "created": sent.isoformat() if sent is not None else "",
+        "language": headers.get("Content-Language", "").partition(",")[0],
     }
-    return Document(text, metadata={name: value for name, value in stated.items() if value})
+    return Document(text, metadata={**({"title": subject} if subject else {}), **kept_properties(stated)})
 
 
 def load_mbox(path: Path, options: LoadOptions, unpacking: Unpacking) -> Iterator[Document]:

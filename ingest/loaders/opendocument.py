@@ -12,7 +12,8 @@ from langchain_core.documents import Document
 from ingest.loaders.comments import comment_line
 from ingest.loaders.grids import Row, grid_markdown
 from ingest.loaders.options import LoadOptions
-from ingest.loaders.packages import Package, kept_properties
+from ingest.loaders.packages import Package
+from ingest.loaders.properties import kept_properties
 from ingest.loaders.tables import markdown_table, one_line
 from ragvoice.datatypes import Place
 from ragvoice.errors import DocumentError

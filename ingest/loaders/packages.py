@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ingest.loaders.options import LoadOptions
+from ingest.loaders.properties import kept_properties
 from ragvoice.errors import DocumentError
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ _STRICT = (
         )
     ),
 )
-_MEANINGLESS_TITLES = {"", "untitled", "document", "word document", "powerpoint presentation", "presentation", "title"}
 
 
 class Package:
@@ -156,14 +156,6 @@ class Package:
                 continue
             names.add(info.filename)
         return names
-
-
-def kept_properties(stated: dict[str, str | None]) -> dict[str, str]:
-    """Without what is empty, and without titles that programs write by themselves."""
-    kept = {name: " ".join(value.split()) for name, value in stated.items() if value and value.strip()}
-    if kept.get("title", "").casefold() in _MEANINGLESS_TITLES or kept.get("title", "").startswith("Microsoft Word -"):
-        kept.pop("title", None)
-    return kept
 
 
 def parsed_xml(data: bytes) -> _Element:

@@ -5,6 +5,7 @@ The slides are walked as XML: that also reads shapes that python-pptx does not k
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from ingest.loaders.comments import comment_line
 from ingest.loaders.options import LoadOptions
 from ingest.loaders.packages import Package
 from ingest.loaders.pictures import Pictures
+from ingest.loaders.properties import kept_properties, most_text
 from ingest.loaders.tables import markdown_table
 from ragvoice.datatypes import Place
 
@@ -37,9 +39,11 @@ def load_pptx(path: Path, options: LoadOptions) -> Iterator[Document]:
         main = package.main_part()
         relations = package.related(main)
         authors = _authors(package, [target for kind, target in relations.values() if kind in _AUTHOR_PARTS])
-        metadata: dict[str, Any] = dict(package.properties())
         pictures = Pictures(package, options)
         slides = [relations.get(one.get(f"{_R}id", ""), ("", ""))[1] for one in package.xml(main).iter(f"{_P}sldId")]
+        marked = (_language(package.xml(name)) for name in slides if name in package.names)
+        language = next(filter(None, marked), "")
+        metadata: dict[str, Any] = dict(kept_properties({"language": language, **package.properties()}))
         for number, name in enumerate(slides, start=1):
             if name in package.names:
                 text = "\n\n".join(_slide(package, name, authors, pictures))
@@ -60,6 +64,14 @@ def _slide(package: Package, name: str, authors: dict[str, tuple[str, str]], pic
     for kind, target in relations.values():
         if kind == "comments":
             yield from _comments(package.xml_or_none(target), authors)
+
+
+def _language(slide: _Element) -> str:
+    found: Counter[str] = Counter()
+    for run in slide.iter(f"{_A}r"):
+        marks = run.find(f"{_A}rPr")
+        found[marks.get("lang", "") if marks is not None else ""] += len(run.findtext(f"{_A}t") or "")
+    return most_text(found)
 
 
 def _shapes(parent: _Element) -> Iterator[_Element]:

@@ -10,9 +10,14 @@ from pathlib import Path
 from langchain_core.documents import Document
 
 from ingest.loaders.options import LoadOptions
+from ingest.loaders.properties import kept_properties
 
 _FENCE_OF_FRONT_MATTER = re.compile(r"^(?:---|\.\.\.)[ \t]*$", re.MULTILINE)
 _LINE_OF_FRONT_MATTER = re.compile(r"[\w.-]+[ \t]*:|[ \t#-]|$")
+_FRONT_MATTER = {
+    "title": "title", "authors": "author", "author": "author", "date": "created", "created": "created",
+    "updated": "modified", "modified": "modified", "lang": "language", "language": "language",
+}  # fmt: skip
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -49,8 +54,8 @@ def load_text(path: Path, options: LoadOptions) -> Iterator[Document]:
 
 
 def load_markdown(path: Path, options: LoadOptions) -> Iterator[Document]:
-    title, text = without_front_matter(decode_text(path.read_bytes()))
-    yield Document(text, metadata={"title": title} if title else {})
+    properties, text = without_front_matter(decode_text(path.read_bytes()))
+    yield Document(text, metadata=dict(properties))
 
 
 def storable(text: str) -> str:
@@ -130,11 +135,13 @@ def _is_western(text: str) -> bool:
     )
 
 
-def without_front_matter(text: str) -> tuple[str, str]:
-    """The title that the YAML block at the top states (or an empty string), and the text below the block."""
+def without_front_matter(text: str) -> tuple[dict[str, str], str]:
+    """Title, author, dates and language that the YAML block at the top states, and the text below the block."""
     text = text.replace("\r\n", "\n")
     end = _FENCE_OF_FRONT_MATTER.search(text, 4) if text.startswith("---\n") else None
     if end is None or not all(_LINE_OF_FRONT_MATTER.match(line) for line in text[4 : end.start()].split("\n")):
-        return "", text
-    title = re.search(r"^title[ \t]*:[ \t]*(.+)$", text[4 : end.start()], re.MULTILINE)
-    return title[1].strip().strip("\"'") if title else "", text[end.end() :]
+        return {}, text
+    lines = re.findall(r"^(\w+)[ \t]*:[ \t]*(\S.*)$", text[4 : end.start()], re.MULTILINE)
+    stated = {name.lower(): value.strip().strip("[]").strip("\"'") for name, value in reversed(lines)}
+    properties = kept_properties({key: stated[name] for name, key in _FRONT_MATTER.items() if name in stated})
+    return properties, text[end.end() :]

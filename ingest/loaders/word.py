@@ -7,6 +7,7 @@ merged cells) is lost by the converters to HTML that were measured, and an 872-p
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from langchain_core.documents import Document
 from ingest.loaders.options import LoadOptions
 from ingest.loaders.packages import Package
 from ingest.loaders.pictures import Pictures
+from ingest.loaders.properties import kept_properties, most_text
 from ingest.loaders.tables import markdown_table
 from ingest.loaders.word_inline import Inline, Notes, local
 from ingest.loaders.word_lists import Numbering, W
@@ -31,7 +33,9 @@ _INDENT = "   "
 
 def load_docx(path: Path, options: LoadOptions) -> Iterator[Document]:
     with Package(path, options) as package:
-        yield Document(_document(package, package.main_part(), options), metadata=dict(package.properties()))
+        text, language = _document(package, package.main_part(), options)
+        stated = {"language": language, **package.properties()}
+        yield Document(text, metadata=dict(kept_properties(stated)))
 
 
 @dataclass(frozen=True)
@@ -55,10 +59,12 @@ class _Shared:
     pictures: Pictures
 
 
-def _document(package: Package, name: str, options: LoadOptions) -> str:
+def _document(package: Package, name: str, options: LoadOptions) -> tuple[str, str]:
+    """Markdown, and the language that most of the text is marked with."""
     relations = package.related(name)
     parts = {kind: target for kind, target in relations.values() if target in package.names}
-    styles = _styles(package.xml_or_none(parts.get("styles", "")))
+    style_root = package.xml_or_none(parts.get("styles", ""))
+    styles = _styles(style_root)
     root = package.xml(name)
     used = {_value(properties, "pStyle") for properties in root.iter(f"{W}pPr")}
     shared = _Shared(
@@ -73,7 +79,16 @@ def _document(package: Package, name: str, options: LoadOptions) -> str:
     story = _Story(shared, body if body is not None else root, relations)
     blocks = [*story.blocks(), *shared.notes.definitions(story.inline.text)]
     headers, footers = (_margins(shared, relations, kind) for kind in ("header", "footer"))
-    return "\n\n".join(_joined_lists([*headers, *blocks, *footers]))
+    return "\n\n".join(_joined_lists([*headers, *blocks, *footers])), _language(root, style_root)
+
+
+def _language(root: _Element, styles: _Element | None) -> str:
+    default = _value(styles.find(f"{W}docDefaults/{W}rPrDefault/{W}rPr") if styles is not None else None, "lang")
+    found: Counter[str] = Counter()
+    for run in root.iter(f"{W}r"):
+        language = _value(run.find(f"{W}rPr"), "lang") or default
+        found[language] += sum(len(text.text or "") for text in run.iterfind(f"{W}t"))
+    return most_text(found)
 
 
 def _margins(shared: _Shared, relations: dict[str, tuple[str, str]], kind: str) -> list[str]:
