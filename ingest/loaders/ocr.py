@@ -9,13 +9,13 @@ import logging
 import statistics
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from pypdfium2 import PdfDocument
     from rapidocr import RapidOCR
 
 DOTS_PER_INCH = 150
@@ -42,18 +42,10 @@ class _Box:
 
 
 class PageReader:
-    """Pages of one PDF, drawn and read; a context manager."""
+    """Pages of one PDF, drawn and read."""
 
-    def __init__(self, path: Path):
-        import pypdfium2
-
-        self._document = pypdfium2.PdfDocument(path)
-
-    def __enter__(self) -> PageReader:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._document.close()
+    def __init__(self, document: PdfDocument):
+        self._document = document
 
     def text(self, number: int) -> str:
         """:param number: Of the page, from 1."""
