@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import statistics
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ingest.loaders.page_layout import Box, text_of
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
@@ -23,22 +24,10 @@ LONGEST_SIDE = 2400
 """Pixels; a larger page or picture is made smaller, so that a page of a square mile costs no more than a letter."""
 _UPRIGHT = 0.8
 """Mean confidence below which the page may stand on its head; upright ones of real scans have .95."""
+_LONG = 4
+"""Heights from which on the edge of a line says how the page lies."""
 _READABLE = 0.5
 """Lowest confidence of a line that is kept."""
-
-
-@dataclass(frozen=True)
-class _Box:
-    left: float
-    top: float
-    right: float
-    bottom: float
-    text: str
-    score: float
-
-    @property
-    def height(self) -> float:
-        return self.bottom - self.top
 
 
 class PageReader:
@@ -66,46 +55,41 @@ def read(image_hwc: NDArray[np.uint8]) -> str:
             turned if on_its_side else [boxes, *turned],
             key=lambda found: sum(box.score * len(box.text) for box in found),
         )
-    return _paragraphs([box for box in boxes if box.score >= _READABLE])
+    return text_of([box for box in boxes if box.score >= _READABLE])
 
 
-def _surely_read(boxes: list[_Box]) -> float:
+def _surely_read(boxes: list[Box]) -> float:
     """Mean confidence of the characters."""
     return sum(box.score * len(box.text) for box in boxes) / sum(len(box.text) for box in boxes)
 
 
-def _boxes(image_hwc: NDArray[np.uint8]) -> list[_Box]:
+def _boxes(image_hwc: NDArray[np.uint8]) -> list[Box]:
     found: Any = _engine()(image_hwc, use_cls=False)  # which would turn single lines, and leave the page upside down
     if found.txts is None:
         return []
-    corners_b42 = np.asarray(found.boxes, dtype=np.float64)
+    corners_b42 = _straightened(np.asarray(found.boxes, dtype=np.float64))
     middle_b = corners_b42[:, :, 1].mean(axis=1)
-    # The left edge's length: a skewed line's upright box would be as high as several lines.
+    # The left edge's length: a bent line's upright box would be as high as several lines.
     half_b = np.linalg.norm(corners_b42[:, 3] - corners_b42[:, 0], axis=1) / 2
     left_b, right_b = corners_b42[:, :, 0].min(axis=1), corners_b42[:, :, 0].max(axis=1)
     edges_b4 = np.stack([left_b, middle_b - half_b, right_b, middle_b + half_b], axis=1).tolist()
     return [
-        _Box(left, top, right, bottom, text, float(score))
+        Box(left, top, right, bottom, text, float(score))
         for (left, top, right, bottom), text, score in zip(edges_b4, found.txts, found.scores, strict=True)
         if text.strip()
     ]
 
 
-def _paragraphs(boxes: list[_Box]) -> str:
-    lines: list[list[_Box]] = []
-    for box in sorted(boxes, key=lambda box: (box.top + box.bottom) / 2):
-        middle = (box.top + box.bottom) / 2
-        if lines and lines[-1][0].top < middle < lines[-1][0].bottom:
-            lines[-1].append(box)
-        else:
-            lines.append([box])
-    text, before = "", None
-    for line in lines:
-        words = " ".join(box.text for box in sorted(line, key=lambda box: box.left))
-        apart = before is not None and line[0].top - before.bottom > 0.8 * line[0].height
-        text += ("\n\n" if apart else "\n" if text else "") + words
-        before = line[0]
-    return text
+def _straightened(corners_b42: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The boxes of a page that was scanned askew, as they would lie on a straight one: lines of equal height."""
+    along_b2 = corners_b42[:, 1] - corners_b42[:, 0]
+    long_b = np.linalg.norm(along_b2, axis=1) > _LONG * np.linalg.norm(corners_b42[:, 3] - corners_b42[:, 0], axis=1)
+    if not long_b.any():
+        return corners_b42
+    angle = float(np.median(np.arctan2(along_b2[long_b, 1], along_b2[long_b, 0])))
+    turn_22 = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    straight_b42: NDArray[np.float64] = corners_b42 @ turn_22
+    return straight_b42
 
 
 @lru_cache(maxsize=1)
