@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.documents import Document
 
 from ingest.loaders.options import LoadOptions
-from ingest.loaders.properties import kept_properties
+from ingest.loaders.pdf_objects import comments, properties
 from ingest.loaders.right_to_left import is_right_to_left, page_markdown
 from ragvoice.datatypes import Place
 from ragvoice.errors import DocumentError
-
-if TYPE_CHECKING:
-    from pypdfium2 import PdfDocument
 
 
 def load_pdf(path: Path, options: LoadOptions) -> Iterator[Document]:
@@ -31,7 +27,7 @@ def load_pdf(path: Path, options: LoadOptions) -> Iterator[Document]:
     if not options.ocr and parsed.pages and not any(page.text.strip() for page in parsed.pages):
         raise DocumentError("scanned pages without a text layer, and OCR is switched off (the setting ocr)")
     with closing(pypdfium2.PdfDocument(path)) as document:
-        metadata: dict[str, Any] = dict(_properties(document))
+        metadata: dict[str, Any] = dict(properties(document))
         reader = PageReader(document)
         for page in parsed.pages:
             text = page.markdown or page.text
@@ -39,24 +35,6 @@ def load_pdf(path: Path, options: LoadOptions) -> Iterator[Document]:
                 text = reader.text(page.page_num) if options.ocr else ""
             elif is_right_to_left(page.text):
                 text = page_markdown(document[page.page_num - 1])
+            text = "\n\n".join(filter(None, (text, *comments(document, page.page_num))))
             yield Document(text, metadata={**metadata, "place": Place("page", page.page_num)})
             metadata = {}
-
-
-def _properties(document: PdfDocument) -> dict[str, str]:
-    """What the file states about itself."""
-    import pypdfium2.raw as pdfium
-
-    stated = document.get_metadata_dict(skip_empty=True)
-    size = pdfium.FPDFCatalog_GetLanguage(document, None, 0)
-    language = (ctypes.c_ushort * (size // 2))()
-    pdfium.FPDFCatalog_GetLanguage(document, language, size)
-    return kept_properties(
-        {
-            "title": stated.get("Title"),
-            "author": stated.get("Author"),
-            "created": stated.get("CreationDate"),
-            "modified": stated.get("ModDate"),
-            "language": bytes(language).decode("utf-16-le", "replace").rstrip("\0"),
-        }
-    )
