@@ -238,4 +238,7 @@ def _link_or_copy(source: str, target: str) -> None:
 
 
 def _describe(embedder: EmbedderIdentity) -> str:
-    return f"{embedder.name} ({embedder.fingerprint[:8]}, {embedder.chunk_tokens}-token chunks)"
+    return (
+        f"{embedder.name} ({embedder.fingerprint[:8]}, {embedder.chunk_tokens}-token chunks, "
+        f"{embedder.overlap_tokens} shared)"
+    )

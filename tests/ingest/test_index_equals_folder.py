@@ -179,6 +179,14 @@ def test_index_equals_folder(embeddings: Embeddings, embedder: EmbedderIdentity,
     run(machine(embeddings, embedder, tokens_of), 8, 12)
 
 
+def test_index_equals_folder_in_many_small_shards_with_inverted_lists(
+    embeddings: Embeddings, embedder: EmbedderIdentity, tokens_of: TokenOffsets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ragvoice.retrieval.shards.SHARD_ROWS", 4)
+    monkeypatch.setattr("ragvoice.retrieval.shards.EXACT_ROWS", 3)
+    run(machine(embeddings, embedder, tokens_of), 4, 12)
+
+
 @pytest.mark.slow
 def test_index_equals_folder_long(embeddings: Embeddings, embedder: EmbedderIdentity, tokens_of: TokenOffsets) -> None:
     run(machine(embeddings, embedder, tokens_of), 80, 30)

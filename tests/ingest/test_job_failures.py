@@ -134,7 +134,7 @@ def test_another_embedder_is_refused_and_a_rebuild_takes_all_roots_along(full: B
 
 def test_another_chunk_length_is_refused_too(full: Bench) -> None:
     full.chunk_tokens = 64
-    with pytest.raises(VectorIndexError, match=r"220-token chunks.*64-token chunks"):
+    with pytest.raises(VectorIndexError, match=r"220-token chunks, 0 shared.*64-token chunks, 0 shared"):
         full.ingest()
 
 
