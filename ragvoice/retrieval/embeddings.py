@@ -1,11 +1,12 @@
 """Sentence embeddings on CTranslate2: a BERT encoder, mean pooling, unit length.
 
-Legend: `n` texts, `l` tokens, `d` embedding dimension.
+Legend: `n` texts, `b` texts of a batch, `l` tokens, `d` embedding dimension.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +21,16 @@ class CTranslate2Embeddings(Embeddings):
 
     Pooling is the mean of the token vectors under the attention mask, then L2 normalisation
     (Reimers and Gurevych 2019, arXiv 1908.10084); models that pool otherwise need `HuggingFaceEmbeddings`.
+
+    A batch holds texts of one length only. With padding, the sums of the attention run over another number of tokens,
+    and the last bit in which they differ moves int8 roundings: a vector would depend on the texts beside it.
     """
 
-    def __init__(self, model_path: Path, *, max_tokens: int = 256, batch_tokens: int = 4096, cpu_threads: int = 0):
+    def __init__(self, model_path: Path, *, max_tokens: int = 256, batch_tokens: int = 1024, cpu_threads: int = 0):
         """
         :param model_path: Folder with CTranslate2's `model.bin` and the `tokenizer.json`.
         :param max_tokens: Longer texts are cut here, special tokens included.
-        :param batch_tokens: Padded tokens in one batch; bounds the memory.
+        :param batch_tokens: Tokens in one batch, if two texts fit; the activations of much more leave the cache.
         :param cpu_threads: 0 leaves the choice to CTranslate2.
         :raises ModelError: when the folder is not such a model.
         """
@@ -56,24 +60,33 @@ class CTranslate2Embeddings(Embeddings):
         if not texts:
             return np.zeros((0, 0), dtype=np.float32)
         ids = [encoding.ids for encoding in self._tokenizer.encode_batch(texts)]
-        rows: list[NDArray[np.float32] | None] = [None] * len(ids)
-        for batch in _length_sorted_batches([len(row) for row in ids], self._batch_tokens):
-            hidden_nld = np.array(self._encoder.forward_batch([ids[i] for i in batch]).last_hidden_state)
-            for row, i in enumerate(batch):
-                mean_d = hidden_nld[row, : len(ids[i])].mean(axis=0)
-                rows[i] = mean_d / max(float(np.linalg.norm(mean_d)), 1e-12)
-        return np.stack([row for row in rows if row is not None]).astype(np.float32)
+        batches = [
+            (batch, self._mean_bd([ids[i] for i in batch]))
+            for batch in _batches_of_one_length([len(row) for row in ids], self._batch_tokens)
+        ]
+        vectors_nd = np.empty((len(ids), batches[0][1].shape[1]), dtype=np.float32)
+        for batch, mean_bd in batches:
+            vectors_nd[batch] = mean_bd / np.maximum(np.linalg.norm(mean_bd, axis=1, keepdims=True), 1e-12)
+        return vectors_nd
+
+    def _mean_bd(self, ids_bl: list[list[int]]) -> NDArray[np.float32]:
+        from ctranslate2 import Device
+
+        hidden_bld = self._encoder.forward_batch(ids_bl).last_hidden_state
+        if hidden_bld.device != "cpu":
+            hidden_bld = hidden_bld.to_device(Device.cpu)
+        mean_bd: NDArray[np.float32] = np.asarray(hidden_bld).mean(axis=1)
+        return mean_bd
 
 
-def _length_sorted_batches(lengths: list[int], batch_tokens: int) -> list[list[int]]:
-    """Indices grouped so that texts of like length share a batch: little padding, so little waste."""
-    batches: list[list[int]] = []
-    for i in sorted(range(len(lengths)), key=lambda i: lengths[i], reverse=True):
-        if batches and (len(batches[-1]) + 1) * lengths[batches[-1][0]] <= batch_tokens:
-            batches[-1].append(i)
-        else:
-            batches.append([i])
-    return batches
+def _batches_of_one_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
+    """Indices of texts of equal length, as many as fit."""
+    by_length: dict[int, list[int]] = {}
+    for i, length in enumerate(lengths):
+        by_length.setdefault(length, []).append(i)
+    for length, indices in by_length.items():
+        size = max(1, batch_tokens // length)
+        yield from (indices[start : start + size] for start in range(0, len(indices), size))
 
 
 def tokens_of(model_path: Path) -> int:
