@@ -5,7 +5,6 @@ Legend: `n` chunks, `d` embedding dimension.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import time
@@ -26,6 +25,7 @@ from ragvoice.retrieval.generations import (
     Manifest,
     check_files,
     current_generation,
+    link_or_copy,
     open_catalogue,
     publish,
     read_manifest,
@@ -138,7 +138,11 @@ class GenerationWriter:
         np.save(self._staged / CHUNKS_FILE, self.catalogue.document_numbers())
         self._write_vectors(journal, dimension, step, compact=compact)
         if same_chunks and self._previous:
-            _link_folder(self._previous / LEXICAL_FOLDER, self._staged / LEXICAL_FOLDER)
+            shutil.copytree(
+                self._previous / LEXICAL_FOLDER,
+                self._staged / LEXICAL_FOLDER,
+                copy_function=lambda source, target: link_or_copy(Path(source), Path(target)),
+            )
         else:
             step("lexical index", 0, chunks)
             LexicalIndex.build(self._counted(step, chunks), scratch=self._index / WORK_FOLDER).save(self._staged)
@@ -223,18 +227,6 @@ def _fitting_generation(index: Path, embedder: EmbedderIdentity, store: VectorSt
             + rebuild_hint(index)
         )
     return previous
-
-
-def _link_folder(source: Path, target: Path) -> None:
-    """Nothing changes a published file, so both generations may have it."""
-    shutil.copytree(source, target, copy_function=_link_or_copy)
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without hard links
-        shutil.copyfile(source, target)
 
 
 def _describe(embedder: EmbedderIdentity) -> str:

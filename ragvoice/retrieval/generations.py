@@ -211,6 +211,14 @@ def _synced_sha256(file: Path) -> str:
     return file_sha256(file)
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Nothing changes a published file, so two generations may have the same one."""
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without hard links
+        shutil.copyfile(source, target)
+
+
 def file_sha256(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

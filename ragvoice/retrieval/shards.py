@@ -16,7 +16,6 @@ Legend: `n` rows, `d` embedding dimension.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -30,6 +29,7 @@ from numpy.typing import NDArray
 
 from ragvoice.errors import VectorIndexError
 from ragvoice.retrieval.ann import TRAINING_ROWS, Partition, lists_for
+from ragvoice.retrieval.generations import link_or_copy
 
 SHARD_ROWS = 65_536
 """100 MB of vectors at d = 384: what is held in memory, and what is written again when one of its rows goes."""
@@ -252,7 +252,7 @@ class _ShardWriter:
         name = f"{len(self.shards):05d}"
         for ending in ("flat", "ids.npy", "lists.npy", "codes"):
             if (previous / f"{shard.name}.{ending}").exists():
-                _link_or_copy(previous / f"{shard.name}.{ending}", self._target / f"{name}.{ending}")
+                link_or_copy(previous / f"{shard.name}.{ending}", self._target / f"{name}.{ending}")
         self._append(Shard(name, shard.rows, shard.first_id, shard.last_id))
 
     def _append(self, shard: Shard) -> None:
@@ -283,7 +283,7 @@ class _ShardWriter:
             self._report("codes", done, rows)
         gone_l = (counts_l == 0) & partition.has_centroid()
         if trained and previous and not gone_l.any():
-            _link_or_copy(previous / "partition.faiss", self._target / "partition.faiss")
+            link_or_copy(previous / "partition.faiss", self._target / "partition.faiss")
         else:
             partition.without(gone_l).save(self._target / "partition.faiss")
         return trained_rows
@@ -330,10 +330,3 @@ def _contains(sorted_ids: NDArray[np.int64], ids_n: NDArray[np.int64]) -> NDArra
         return np.zeros(len(ids_n), dtype=bool)
     place_n = np.minimum(np.searchsorted(sorted_ids, ids_n), len(sorted_ids) - 1)
     return sorted_ids[place_n] == ids_n  # type: ignore[no-any-return]
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without hard links
-        shutil.copyfile(source, target)
