@@ -83,7 +83,10 @@ def _load(path: Path, options: LoadOptions, unpacking: Unpacking) -> Iterator[Do
     except OSError as error:
         raise DocumentError(f"cannot be read: {error.strerror or type(error).__name__}") from error
     except Exception as error:  # parsers raise their own trees; one bad file must not stop the job
-        reason = re.sub(r"\s+", " ", str(error)).strip()[:160] or type(error).__name__
+        words = str(error).strip()
+        if words.startswith("Traceback"):
+            words = words.rpartition("\n")[2]
+        reason = re.sub(r"\s+", " ", words).strip()[:160] or type(error).__name__
         raise DocumentError(f"cannot be parsed: {reason}") from error
     if not found:
         raise DocumentError("no text in it")

@@ -30,6 +30,8 @@ _BOX_PARENTS = {"li", "label", "td", "th", "p"}
 _NOT_SHOWN = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.I)
 _MAX_SPAN = 100
 _MAX_CELLS = 200_000
+_MAX_DEPTH = 250
+"""Levels of elements; the converter takes three calls for each, and Python allows a thousand."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ def read_html(data: bytes | str) -> Page:
     properties = _properties(soup)
     _leave_out(soup)
     main = _main(soup)
+    if _is_too_deep(main):
+        return Page(main.get_text("\n", strip=True), properties)
     for table in main.find_all("table"):
         if table.parent is not None and table.find_parent("table") is None:
             _flatten(soup, table)
@@ -142,6 +146,17 @@ def _main(soup: BeautifulSoup) -> Tag:
     if len(marked) == 1 and len(marked[0].get_text(" ", strip=True)) * 2 > len(body.get_text(" ", strip=True)):
         return marked[0]
     return body
+
+
+def _is_too_deep(main: Tag) -> bool:
+    """Whether what walks it level by level would not come back; no page that a person wrote is."""
+    from bs4 import Tag
+
+    depths = {id(main): 0}
+    for element in main.descendants:
+        if isinstance(element, Tag):
+            depths[id(element)] = depths[id(element.parent)] + 1
+    return max(depths.values()) > _MAX_DEPTH
 
 
 def _flatten(soup: BeautifulSoup, table: Tag) -> None:

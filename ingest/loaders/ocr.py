@@ -6,6 +6,8 @@ Legend: `h` rows and `w` columns of pixels, `b` boxes.
 from __future__ import annotations
 
 import logging
+import os
+import re
 import statistics
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.loaders.page_layout import Box, text_of
+from ragvoice.errors import DocumentError
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
@@ -37,10 +40,16 @@ class PageReader:
         self._document = document
 
     def text(self, number: int) -> str:
-        """:param number: Of the page, from 1."""
-        page = self._document[number - 1]
-        scale = min(DOTS_PER_INCH / 72, LONGEST_SIDE / max(*page.get_size(), 1))
-        return read(page.render(scale=scale).to_numpy())
+        """:param number: Of the page, from 1; one that is too damaged to be drawn has no text."""
+        import pypdfium2
+
+        try:
+            page = self._document[number - 1]
+            scale = min(DOTS_PER_INCH / 72, LONGEST_SIDE / max(*page.get_size(), 1))
+            image_hwc = page.render(scale=scale).to_numpy()
+        except (pypdfium2.PdfiumError, ValueError):
+            return ""
+        return read(image_hwc)
 
 
 def read(image_hwc: NDArray[np.uint8]) -> str:
@@ -64,7 +73,13 @@ def _surely_read(boxes: list[Box]) -> float:
 
 
 def _boxes(image_hwc: NDArray[np.uint8]) -> list[Box]:
-    found: Any = _engine()(image_hwc, use_cls=False)  # which would turn single lines, and leave the page upside down
+    try:
+        # The classifier would turn single lines, and leave the page upside down.
+        found: Any = _engine()(image_hwc, use_cls=False)
+    except Exception as error:  # the runtime's own kind, with the whole trace of its calls as its words
+        if re.search(r"bad_alloc|allocate memory", str(error)):
+            raise MemoryError("recognition of a picture") from error
+        raise DocumentError("a picture that cannot be recognised") from error
     if found.txts is None:
         return []
     corners_b42 = _straightened(np.asarray(found.boxes, dtype=np.float64))
@@ -98,4 +113,6 @@ def _engine() -> RapidOCR:
     logging.getLogger("RapidOCR").setLevel(logging.ERROR)
     from rapidocr import RapidOCR
 
-    return RapidOCR()
+    # It takes every core, however many processes read files at the same time.
+    threads = int(os.environ.get("OMP_NUM_THREADS") or -1)
+    return RapidOCR(params={"EngineConfig.onnxruntime.intra_op_num_threads": threads})

@@ -10,7 +10,7 @@ import pytest
 from fpdf import FPDF
 from PIL import Image, ImageDraw, ImageFont
 
-from ingest.loaders import LoadOptions, load, ocr
+from ingest.loaders import LoadOptions, load, ocr, pdf
 from ragvoice.datatypes import Place
 from ragvoice.errors import DocumentError
 
@@ -76,3 +76,41 @@ def test_an_enormous_page_is_drawn_small(tmp_path: Path, monkeypatch: pytest.Mon
     with closing(pypdfium2.PdfDocument(tmp_path / "a.pdf")) as document:
         ocr.PageReader(document).text(1)
     assert max(shapes[0][:2]) <= ocr.LONGEST_SIDE + 1
+
+
+def test_a_page_that_cannot_be_drawn_costs_itself_only(tmp_path: Path) -> None:
+    pdf = FPDF()
+    pdf.set_font("helvetica", size=12)
+    for text in ("", "Typed text of page two."):
+        pdf.add_page()
+        if text:
+            pdf.cell(text=text)
+    boxless = bytes(pdf.output()).replace(b"/Parent 1 0 R", b"/Parent 1 0 R/MediaBox [9 9 9 9]/CropBox [0 0 1 1]", 1)
+    (tmp_path / "a.pdf").write_bytes(boxless)
+    first, second = load(tmp_path / "a.pdf")
+    assert first.page_content == ""
+    assert "page two" in second.page_content
+
+
+def test_a_text_layer_that_names_no_characters_is_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fonts without a map of their characters give control or private characters."""
+    assert not pdf._is_readable("\x19\x12 \uf0a7\ue001\ufffd a")
+    assert not pdf._is_readable(" \n")
+    assert pdf._is_readable("Gate \uf0b7 18:00")
+
+
+def test_recognition_that_fails_is_a_reason_and_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture().save(tmp_path / "a.png")
+
+    def fail(words: str) -> None:
+        def engine(image: object, use_cls: bool) -> None:
+            raise RuntimeError(f"Traceback (most recent call last):\n  File x\n{words}")
+
+        monkeypatch.setattr(ocr, "_engine", lambda: engine)
+
+    fail("bad format")
+    with pytest.raises(DocumentError, match=r"^a picture that cannot be recognised$"):
+        list(load(tmp_path / "a.png"))
+    fail("Status Message: std::bad_alloc")
+    with pytest.raises(DocumentError, match="too large to be parsed in memory"):
+        list(load(tmp_path / "a.png"))
