@@ -17,7 +17,7 @@ Block = tuple[Span, ...]
 
 _LINE = re.compile(
     r"^(?P<gap>(?:[ \t]*+\n)*+)(?P<indent>[ \t]*+)"
-    r"(?P<item>[•‣◦▪][ \t]*+|(?:[-*+–]|\(?(?:\d{1,3}|[A-Za-z])[.)])[ \t]++)?+(?=\S)",
+    r"(?P<item>[•‣◦▪][ \t]*+|(?:[-*+–]|\(?(?:\d{1,3}|[A-Za-z])[.)])[ \t]++)?(?=\S)",
     re.MULTILINE,
 )
 """A line that is not blank, with the blank lines before it."""

@@ -14,7 +14,8 @@ TokenOffsets = Callable[[str], Sequence[tuple[int, int]]]
 
 _LONGEST_TOKEN = 40
 """Characters; a longer token (WordPiece makes one unknown token of any word over 100 letters) counts as several."""
-_LONG_WORD = re.compile(rf"\S{{{_LONGEST_TOKEN + 1}}}")
+_LONG_WORD = re.compile(rf"[\w\u0080-\U0010ffff]{{{_LONGEST_TOKEN + 1}}}")
+"""What may be such a token: punctuation divides words."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +47,15 @@ def count(text: str, tokens_of: TokenOffsets) -> int:
 
 
 def _without_filler(text: str, tokens: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
-    """Without the tokens that begin in the part of a run that is not embedded, but for one each `_LONGEST_TOKEN`."""
-    runs = [(run.start() + KEPT_OF_FILLER, run.end()) for run in FILLER.finditer(text)]
-    if not runs:
-        return tokens
-    kept, number = [], 0
-    for token in tokens:
-        while number < len(runs) and runs[number][1] <= token[0]:
-            number += 1
-        if number == len(runs) or token[0] < runs[number][0] or (token[0] - runs[number][0]) % _LONGEST_TOKEN == 0:
-            kept.append(token)
-    return kept
+    """Of the part of a run that is not embedded, only each `_LONGEST_TOKEN`th token: a chunk must not be endless."""
+    kept: list[tuple[int, int]] = []
+    done = 0
+    for run in FILLER.finditer(text):
+        first = bisect_left(tokens, (run.start() + KEPT_OF_FILLER, 0))
+        last = bisect_left(tokens, (run.end(), 0), first)
+        kept += [*tokens[done:first], *tokens[first:last:_LONGEST_TOKEN]]
+        done = last
+    return [*kept, *tokens[done:]] if done else tokens
 
 
 def _pieces(tokens: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:

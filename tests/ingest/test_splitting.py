@@ -226,6 +226,7 @@ def test_dots_and_dashes_that_are_not_embedded_take_no_room() -> None:
         "\n".join(" " * (number % 200) + "- a" for number in range(3_000)),
         "x. " * 50_000,
         "." * 200_000,
+        "漢字" * 20_000 + " " + "é" * 39,
     ],
 )
 def test_hostile_structure_takes_no_time(text: str) -> None:
