@@ -30,7 +30,7 @@ import numpy as np
 from embedder_candidates import CANDIDATES, MODEL, Floats
 
 from ingest.splitting import PageSpan, split
-from ingest.writer import embedded_text
+from ingest.embedded_text import embedded_text
 from ragvoice.build import token_offsets
 from ragvoice.settings import Settings
 
