@@ -75,12 +75,18 @@ def token_offsets(settings: Settings) -> Callable[[str], Sequence[tuple[int, int
 
 
 def build_vector_store(settings: Settings) -> VectorStore:
-    """:raises UsageError: for a store that there is not."""
+    """:raises UsageError: for a store that there is not, or whose packages are not installed."""
     from ragvoice.retrieval.vector_store import FaissStore
 
     if settings.vector_store == "faiss":
         return FaissStore()
-    raise UsageError(f"The vector_store is faiss, not {settings.vector_store!r}.")
+    if not settings.vector_store.startswith(("postgresql://", "postgres://")):
+        raise UsageError(f"The vector_store is faiss or postgresql://user@host/db, not {settings.vector_store!r}.")
+    try:
+        from ragvoice.retrieval.pgvector import PgVectorStore
+    except ImportError as error:
+        raise UsageError("psycopg or pgvector is missing. Install: pip install 'ragvoice[pgvector]'") from error
+    return PgVectorStore(settings.vector_store)
 
 
 def open_index(settings: Settings) -> DocumentIndex:

@@ -6,6 +6,7 @@
     |   +-- SourceUnreachable one source of a model does not answer; the next one is tried
     +-- DocumentError         one document cannot be read; the rest of the job goes on
     +-- VectorIndexError      an index is missing, damaged, locked or made with other settings
+    |   +-- VectorServerError the server that holds its vectors cannot be reached, or refuses; the index may be whole
     +-- AudioError            bytes that are not audio, or audio that cannot be used
     +-- SpeechError           recognition or synthesis failed
     +-- GenerationError       the language model failed or its server does not answer
@@ -38,6 +39,10 @@ class DocumentError(RagVoiceError):
 
 class VectorIndexError(RagVoiceError):
     code = "index"
+
+
+class VectorServerError(VectorIndexError):
+    """The index itself need not be damaged: rebuilding it would not help."""
 
 
 class AudioError(RagVoiceError):

@@ -63,7 +63,8 @@ class Settings(BaseSettings):
     parse_workers: int = Field(default_factory=lambda: max(1, len(os.sched_getaffinity(0))), ge=1)
     """Files that are read at the same time, each in a process of its own."""
     vector_store: str = "faiss"
-    """Where the vectors of an index are: `faiss` is in its folder."""
+    """Where the vectors of an index are: `faiss` is in its folder; `postgresql://user@host/db` a server with pgvector,
+    whose password is read from PGPASSWORD or ~/.pgpass. docs/decisions/0006-shared-vector-server.md."""
     dense_weight: float = Field(0.7, ge=0, le=1)
     """Share of the embedding similarity in the fused score; the rest is BM25. docs/experiments.md has the sweep."""
     prompt_passages: int = Field(3, ge=1, le=20)

@@ -6,11 +6,13 @@ A missing model fails the tests: a skip would hide that nothing was tested.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from langchain_core.embeddings import Embeddings
+from postgres_server import PostgresServer
 
 from ragvoice.errors import RagVoiceError
 from ragvoice.retrieval.generations import EmbedderIdentity
@@ -83,6 +85,22 @@ def sample_index(
 @pytest.fixture(scope="session")
 def sample(sample_index: Path) -> DocumentIndex:
     return DocumentIndex.open(sample_index)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real server with pgvector, started for this run."""
+    server = PostgresServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def database(postgres: PostgresServer) -> str:
+    """Name of an empty database on it, of this test alone."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    postgres.new_database(name)
+    return name
 
 
 @pytest.fixture

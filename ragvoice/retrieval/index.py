@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragvoice.datatypes import EVERYONE, Passage, Place
-from ragvoice.errors import UsageError, VectorIndexError
+from ragvoice.errors import UsageError, VectorIndexError, VectorServerError
 from ragvoice.retrieval.generations import (
     Manifest,
     check_files,
@@ -115,6 +115,8 @@ class DocumentIndex:
         try:
             document_n = np.load(folder / CHUNKS_FILE, mmap_mode="r", allow_pickle=False)
             opened = cls(manifest, open_catalogue(folder), store.open(folder), LexicalIndex.load(folder), document_n)
+        except VectorServerError:
+            raise  # the index may be whole
         except (OSError, sqlite3.Error, ValueError, IndexError, VectorIndexError) as error:
             raise VectorIndexError(f"The index in {index} is damaged ({error}). {rebuild_hint(index)}") from error
         sizes = {opened.vectors.size, len(document_n), opened._lexical.size, manifest.chunks}

@@ -14,6 +14,7 @@ from ingest.job import ingest
 from ingest.summary import IngestSummary
 from ragvoice.retrieval.generations import EmbedderIdentity
 from ragvoice.retrieval.index import DocumentIndex
+from ragvoice.retrieval.vector_store import FaissStore, VectorStore
 
 TokenOffsets = Callable[[str], Sequence[tuple[int, int]]]
 
@@ -43,6 +44,7 @@ class Bench:
     loaded: int = 0
     """How often the embedder was asked for."""
     chunk_tokens: int = field(default=220)
+    store: VectorStore = field(default_factory=FaissStore)
 
     def write(self, name: str, text: str | bytes) -> Path:
         file = self.documents / name
@@ -55,14 +57,14 @@ class Bench:
         identity = replace(self.embedder, chunk_tokens=self.chunk_tokens)
         chunking = Chunking(self.tokens_of, self.chunk_tokens, 0)
         named = list(paths) or [self.documents]
-        return ingest(named, self.index, self._load, identity, chunking, **options)
+        return ingest(named, self.index, self._load, identity, chunking, **{"store": self.store, **options})
 
     def _load(self) -> Embeddings:
         self.loaded += 1
         return self.embeddings
 
     def opened(self) -> DocumentIndex:
-        return DocumentIndex.open(self.index)
+        return DocumentIndex.open(self.index, self.store)
 
     def doc_ids(self) -> list[str]:
         return [document.doc_id for document in self.opened().documents()]
