@@ -6,7 +6,6 @@ A missing model fails the tests: a skip would hide that nothing was tested.
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -97,9 +96,11 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def database(postgres: PostgresServer) -> str:
-    """Name of an empty database on it, of this test alone."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    postgres.new_database(name)
+    """Name of a database on it that holds nothing of other tests."""
+    name = "tests"
+    if not postgres.execute(f"SELECT 1 FROM pg_database WHERE datname = '{name}'"):
+        postgres.new_database(name)
+    postgres.execute("DROP SCHEMA IF EXISTS ragvoice CASCADE", name)
     return name
 
 

@@ -70,15 +70,15 @@ class PostgresServer:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._folder, **self._as_user)
         self._wait()
 
-    def stop(self) -> None:
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Ends open connections, as an administrator's restart does."""
         if self._process:
-            self._process.send_signal(signal.SIGINT)
+            self._process.send_signal(how)
             self._process.wait(_READY_WITHIN_S)
             self._process = None
 
     def close(self) -> None:
-        self.stop()
+        self.stop(signal.SIGQUIT)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
@@ -90,6 +90,12 @@ class PostgresServer:
         """:returns: Its address."""
         self.execute(f"CREATE DATABASE {name}")
         return self.address(name)
+
+    def file_of(self, relation: str, database: str) -> bytes:
+        """What of a table or index is on the disk, free space included."""
+        self.execute("CHECKPOINT")
+        [(path,)] = self.execute(f"SELECT pg_relation_filepath('{relation}')", database)
+        return (self._data / path).read_bytes()
 
     def _wait(self) -> None:
         assert self._process
