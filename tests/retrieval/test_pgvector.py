@@ -195,8 +195,8 @@ def test_deleted_vectors_are_cleared_from_the_indexes_too(
     folder: Folder, postgres: PostgresServer, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pgvector, "EXACT_ROWS", 100)
-    vectors = unit(1000)
-    ids = np.arange(1000, dtype=np.int64)
+    vectors = unit(6000)  # so many that PostgreSQL would not clear its indexes for two dead rows
+    ids = np.arange(6000, dtype=np.int64)
     first = folder.write(NOTHING, ids, vectors)
     second = folder.write(ids[1:], NOTHING, unit(0), first)
     table = folder.store.open(second).describe()["table"]
@@ -205,7 +205,7 @@ def test_deleted_vectors_are_cleared_from_the_indexes_too(
     folder.drop(first)
     assert removed not in postgres.file_of(f"{table}_hnsw", database)
     assert kept in postgres.file_of(f"{table}_hnsw", database)
-    assert postgres.execute(f"SELECT count(*) FROM {table}", database) == [(999,)]
+    assert postgres.execute(f"SELECT count(*) FROM {table}", database) == [(5999,)]
 
 
 def test_a_second_writer_of_the_same_vectors_is_told(folder: Folder) -> None:
