@@ -80,10 +80,13 @@ class _Filter:
 class PgVectorSearch:
     """Safe for several threads."""
 
-    def __init__(self, server: VectorServer, location: Location, ids_n: Rows, document_n: NDArray[np.int32]):
+    def __init__(
+        self, server: VectorServer, location: Location, ids_n: Rows, document_n: NDArray[np.int32], *, indexed: bool
+    ):
         """Use `open`.
 
         :param document_n: Number of each chunk's document, by which filters are told to the server.
+        :param indexed: Whether there is an HNSW index.
         """
         self.ids_n = ids_n
         self.size = len(ids_n)
@@ -91,7 +94,7 @@ class PgVectorSearch:
         self._server = server
         self._location = location
         self._document_n = document_n
-        self._indexed = False
+        self._indexed = indexed
         self._filters: dict[bytes, _Filter] = {}
 
     @classmethod
@@ -113,9 +116,7 @@ class PgVectorSearch:
                 f"the vector server {server.name} has {len(ids_n)} of its {location.rows} vectors: another copy of the "
                 "index folder may have been written since"
             )
-        opened = cls(server, location, ids_n, document_n)
-        opened._indexed = bool(indexed)
-        return opened
+        return cls(server, location, ids_n, document_n, indexed=bool(indexed))
 
     def search(
         self, query_d: NDArray[np.float32], limit: int, allowed_n: NDArray[np.bool_] | None = None

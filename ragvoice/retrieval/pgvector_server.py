@@ -27,7 +27,7 @@ EF_SEARCH = 200
 _OLDEST_EXTENSION = (0, 8)
 """The first pgvector that goes on searching when a filter has left too few."""
 _CONNECT_TIMEOUT_S = 10
-_POOL_TIMEOUT_S = 10
+_POOL_TIMEOUT_S = 5
 _CONNECTIONS = 8
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ingest_harness import Bench, counts
@@ -223,6 +224,29 @@ def test_a_crash_after_the_switch_is_made_up_for(
     assert rows() == 2
 
 
+def test_what_could_not_be_deleted_is_told_and_goes_with_the_next_compaction(
+    shared: Bench, rows: Callable[[], int], postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared.write("leave.md", LEAVE)
+    shared.write("pay.md", PAY)
+    shared.ingest()
+    delete_others = PgVectorStore._delete_others
+
+    def stopped(*arguments: Any) -> None:
+        postgres.stop()
+        delete_others(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PgVectorStore, "_delete_others", stopped)
+        with pytest.raises(VectorServerError, match=r"cannot be reached.*is published.*ragvoice index compact"):
+            remove("pay.md", shared.index, shared.store)
+    postgres.start()
+    assert shared.doc_ids() == ["leave.md"]
+    assert rows() == 2
+    compact(shared.index, shared.store)
+    assert rows() == 1
+
+
 def test_rebuild_and_compact_write_new_rows_and_drop_the_old(shared: Bench, rows: Callable[[], int]) -> None:
     shared.write("leave.md", LEAVE)
     shared.write("pay.md", PAY)
@@ -304,6 +328,8 @@ def test_no_server_is_one_sentence_and_the_index_answers_when_it_is_back(
                 attempt()
             assert "\n" not in str(caught.value)
             assert "damaged" not in str(caught.value)
+        with pytest.raises(VectorServerError, match="cannot be reached"):
+            found(index, shared.embeddings, "leave")
         assert "cannot be reached" in str(index_state(shared.index, shared.store).problem)
     finally:
         postgres.start()
