@@ -3,8 +3,8 @@
     python tests/postgres_server.py     # in another terminal, unless there is a server: prints an address
     python benchmarks/vector_server.py --address postgresql://... [--sizes 50000,100000] [--queries 100]
 
-Vectors, questions, filters and recall are those of benchmarks/search.py; ten chunks in a row are a document, and a
-random filter leaves or hides whole documents. "exact" asks the server for the comparison with every vector, whatever
+Vectors, questions, filters and recall are those of benchmarks/search.py; all copies of a passage are one document, and
+filters leave or hide whole documents. "exact" asks the server for the comparison with every vector, whatever
 the size. Changes are timed with the deletion of what they replace.
 The schema `ragvoice` of the database must not be in use: the rows that this writes are left to `DROP SCHEMA`.
 """
@@ -26,15 +26,14 @@ from ragvoice.retrieval import pgvector_search
 from ragvoice.retrieval.pgvector import PgVectorStore
 from ragvoice.retrieval.vector_store import FaissStore, VectorStore
 
-CHUNKS_A_DOCUMENT = 10
 NOTHING = np.zeros(0, dtype=np.int64)
 
 
 class Index:
     """What the stores need of an index folder."""
 
-    def __init__(self, folder: Path, store: VectorStore, dimension: int):
-        self.folder, self.store, self._dimension = folder, store, dimension
+    def __init__(self, folder: Path, store: VectorStore, dimension: int, documents: int):
+        self.folder, self.store, self._dimension, self._documents = folder, store, dimension, documents
         self.current: Path | None = None
 
     def write(self, keep_n: NDArray[np.int64], new_n: NDArray[np.int64], batches: Iterable[object]) -> None:
@@ -42,7 +41,7 @@ class Index:
         number = 0 if self.current is None else int(self.current.name) + 1
         staged = self.folder / "generations" / str(number)
         staged.mkdir(parents=True)
-        np.save(staged / "chunks.npy", (np.concatenate([keep_n, new_n]) // CHUNKS_A_DOCUMENT).astype(np.int32))
+        np.save(staged / "chunks.npy", (np.concatenate([keep_n, new_n]) % self._documents).astype(np.int32))
         self.store.write(staged, self.current, keep_n, batches, self._dimension)  # type: ignore[arg-type]
         (self.folder / "CURRENT").write_text(staged.name)
         if self.current:
@@ -51,12 +50,11 @@ class Index:
         self.store.retain(self.folder / "generations")
 
 
-def filters(size: int, topic_n: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_] | None]:
+def filters(size: int, documents: int, topic_n: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_] | None]:
     generator = np.random.default_rng(3)
-    documents = -(-size // CHUNKS_A_DOCUMENT)
     made: dict[str, NDArray[np.bool_] | None] = {"all": None}
     for share in (0.5, 0.1, 0.01):
-        made[f"{share:.0%}"] = np.repeat(generator.random(documents) < share, CHUNKS_A_DOCUMENT)[:size]
+        made[f"{share:.0%}"] = np.resize(generator.random(documents) < share, size)
     made["half by topic"] = topic_n
     return made
 
@@ -66,13 +64,15 @@ def row(size: int, kind: str, name: str, found: Found) -> str:
     return f"| {size:,} | {kind} | {name} | {found.recall:.3f} | {times} |"
 
 
-def measure(corpus: Corpus, queries_qd: Floats, store: VectorStore, work: Path) -> tuple[list[str], str]:
+def measure(
+    corpus: Corpus, documents: int, queries_qd: Floats, store: VectorStore, work: Path
+) -> tuple[list[str], str]:
     """Rows of the table of searches, and the row of the table of changes."""
     size = corpus.size
     ids_n = np.arange(size, dtype=np.int64)
-    masks = filters(size, corpus.topic_n)
+    masks = filters(size, documents, corpus.topic_n)
     gold = nearest(corpus, queries_qd, masks)
-    index = Index(work / f"{store.name}-{size}", store, queries_qd.shape[1])
+    index = Index(work / f"{store.name}-{size}", store, queries_qd.shape[1], documents)
     shutil.rmtree(index.folder, ignore_errors=True)  # of a run that was stopped
     build_s = seconds(lambda: index.write(NOTHING, ids_n, corpus.blocks()))
     current = index.current
@@ -111,7 +111,7 @@ def main() -> None:
         print(f"{size:,} chunks ...", file=sys.stderr)
         corpus = Corpus(real_rd, size, options.noise)
         for store in (FaissStore(), PgVectorStore(options.address)):
-            found, changed = measure(corpus, queries_qd, store, options.work)
+            found, changed = measure(corpus, len(real_rd), queries_qd, store, options.work)
             searches += found
             changes.append(changed)
     print(f"{len(real_rd)} real passages, {len(queries_qd)} questions; exact up to {pgvector_search.EXACT_ROWS:,}\n")

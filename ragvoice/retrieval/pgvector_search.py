@@ -19,7 +19,7 @@ from ragvoice.errors import VectorIndexError, VectorServerError
 from ragvoice.retrieval.pgvector_server import SCHEMA, VectorServer
 
 LOCATION_FILE = "pgvector.json"
-EXACT_ROWS = 50_000
+EXACT_ROWS = 20_000
 """Up to so many (allowed) chunks every vector is compared."""
 MOST_INDEXED_DIMENSIONS = 4000
 """pgvector's limit for an HNSW index of half-precision vectors."""
@@ -73,7 +73,9 @@ class _Filter:
 
     @property
     def condition(self) -> sql.Composable:
-        test = "{} <> ALL(%(those)s::bigint[])" if self.excludes else "{} = ANY(%(those)s::bigint[])"
+        # Of the column's own type: only then does PostgreSQL look them up in a hash table, not one by one.
+        kind = {"id": "bigint", "document": "integer"}[self.column]
+        test = f"{{}} <> ALL(%(those)s::{kind}[])" if self.excludes else f"{{}} = ANY(%(those)s::{kind}[])"
         return sql.SQL(" AND " + test).format(sql.Identifier(self.column))
 
 

@@ -21,8 +21,8 @@ from ragvoice.errors import UsageError, VectorServerError
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 SCHEMA = "ragvoice"
-EF_SEARCH = 200
-"""Candidates that HNSW keeps while it searches; more than the hundred that the hybrid search asks for."""
+EF_SEARCH = 800
+"""Candidates that HNSW keeps while it searches, at most 1,000; docs/decisions/0006-shared-vector-server.md."""
 
 _OLDEST_EXTENSION = (0, 8)
 """The first pgvector that goes on searching when a filter has left too few."""
