@@ -131,9 +131,7 @@ class PgVectorStore:
     def _delete_others(self, index: str, current: str, sequences: dict[str, list[int]]) -> None:
         with self._server.connect() as connection:
             with connection.transaction():
-                row = _locked(connection, index)
-                if row is None or row[1] != current:
-                    return  # another copy of the folder goes on with these rows
+                _locked(connection, index)
                 connection.execute(
                     sql.SQL("UPDATE {} SET published = %s WHERE id = %s").format(_INDEXES), (current, index)
                 )
