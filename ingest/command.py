@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ragvoice.commands.options import Wait
 
 if TYPE_CHECKING:
+    from ingest.embedding import Engine
     from ingest.job import Reading
     from ingest.loaders.options import LoadOptions
     from ingest.summary import IngestSummary
@@ -31,6 +32,9 @@ def ingest_command(
         bool, typer.Option("--retry-skipped", help="Try unchanged files again that could not be read before.")
     ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Go on: follow every change until Ctrl-C.")] = False,
+    engine: Annotated[
+        Literal["local", "ray"] | None, typer.Option(help="What embeds: this process, or Ray on many. Default: local")
+    ] = None,
     wait: Wait = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
@@ -43,7 +47,7 @@ def ingest_command(
     from ragvoice.commands.progress import stage_bars
     from ragvoice.settings import read_settings
 
-    settings = read_settings(index=index)
+    settings = read_settings(index=index, engine=engine)
     once = _job(settings, paths, name, retry_skipped=retry_skipped)
 
     def run(*, rebuilding: bool, wait_s: float) -> IngestSummary:
@@ -84,6 +88,7 @@ def _job(
     chunking = Chunking(
         token_offsets(settings), settings.chunk_tokens, settings.overlap_tokens, embedder_max_tokens(settings)
     )
+    engine = _engine(settings)
 
     def once(rebuild: bool, wait_s: float, report: Callable[[str, int, int], None]) -> IngestSummary:
         return ingest(
@@ -96,11 +101,30 @@ def _job(
             rebuild=rebuild,
             reading=_reading(settings, retry_skipped=retry_skipped),
             store=build_vector_store(settings),
+            engine=engine,
             wait_s=wait_s,
             report=report,
         )
 
     return once
+
+
+def _engine(settings: Settings) -> Engine | None:
+    """:raises UsageError: when Ray is asked for and not installed."""
+    if settings.engine == "local":
+        return None
+    import os
+    from functools import partial
+
+    from ingest.ray_engine import Actors, ray_engine
+    from ragvoice.build import build_embeddings
+
+    cpus = settings.ray_actor_cpus
+    return ray_engine(
+        partial(build_embeddings, settings.model_copy(update={"threads": cpus})),
+        Actors(cpus, settings.ray_actor_gpus, settings.ray_actors),
+        os.environ.get("RAY_ADDRESS") or "local",
+    )
 
 
 def _reading(settings: Settings, *, retry_skipped: bool) -> Reading:

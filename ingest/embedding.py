@@ -1,7 +1,8 @@
 """New chunks are embedded while the next files are read.
 
 The job hands over chunks; a thread gives windows of them to an engine and keeps the vectors in the journal. An engine
-is a function from windows to vectors: `local` runs the embedder in this process.
+is a function from windows to vectors: `local` runs the embedder in this process, `ray_engine` in many. What they do
+with a window is the same: `batches`, and `embed` for each of them.
 
 Legend: `n` chunks, `d` embedding dimension.
 """
@@ -34,6 +35,20 @@ _AT_ONCE = 256
 """Chunks given to the embedder in one call; what a killed job loses at most."""
 _WAITING = 2
 """Windows that wait for the engine: reading does not run ahead of it further than that."""
+_LAST_BATCH_S = 15.0
+"""How long an interrupted job waits for the batch that is being embedded; a cluster without a free node has none."""
+
+
+def batches(window: Window) -> Iterator[Window]:
+    """By length, in pieces that are given to the embedder in one call."""
+    ordered = sorted(window, key=lambda chunk: len(chunk.embedded_text))
+    for start in range(0, len(ordered), _AT_ONCE):
+        yield ordered[start : start + _AT_ONCE]
+
+
+def embed(model: Embeddings, texts: list[str]) -> NDArray[np.float32]:
+    """Shape (n, d)."""
+    return np.asarray(model.embed_documents(texts), dtype=np.float32)
 
 
 def local(embeddings: Callable[[], Embeddings]) -> Engine:
@@ -43,11 +58,8 @@ def local(embeddings: Callable[[], Embeddings]) -> Engine:
         model = None
         for window in windows:
             model = model or embeddings()
-            ordered = sorted(window, key=lambda chunk: len(chunk.embedded_text))
-            for start in range(0, len(ordered), _AT_ONCE):
-                batch = ordered[start : start + _AT_ONCE]
-                vectors_nd = np.asarray(model.embed_documents([one.embedded_text for one in batch]), dtype=np.float32)
-                yield [chunk.embedded_hash for chunk in batch], vectors_nd
+            for batch in batches(window):
+                yield [chunk.embedded_hash for chunk in batch], embed(model, [chunk.embedded_text for chunk in batch])
 
     return run
 
@@ -78,8 +90,7 @@ class EmbeddingQueue:
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
         if self._thread:
-            self._hand_over(None)
-            self._thread.join()
+            self._thread.join(_LAST_BATCH_S)
 
     def add(self, chunks: Iterable[NewChunk]) -> None:
         """:raises Exception: what the engine has raised meanwhile."""
@@ -134,7 +145,14 @@ class EmbeddingQueue:
             self._failure = error
 
     def _incoming(self) -> Iterator[Window]:
-        while (window := self._windows.get()) is not None:
+        """An engine may take them in a thread of its own, so an interrupted job ends them here too."""
+        while not self._stopped.is_set():
+            try:
+                window = self._windows.get(timeout=0.2)
+            except queue.Empty:
+                continue
+            if window is None:
+                return
             yield window
 
     def _raise_failure(self) -> None:

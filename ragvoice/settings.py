@@ -62,6 +62,14 @@ class Settings(BaseSettings):
     """Memory of the process that parses one file."""
     parse_workers: int = Field(default_factory=lambda: max(1, len(os.sched_getaffinity(0))), ge=1)
     """Files that are read at the same time, each in a process of its own."""
+    engine: Literal["local", "ray"] = "local"
+    """What embeds while ingesting: this process, or Ray; RAY_ADDRESS names a cluster. docs/scaling.md"""
+    ray_actor_cpus: int = Field(1, ge=1)
+    """CPUs of each process that embeds on Ray."""
+    ray_actor_gpus: float = Field(0, ge=0)
+    """GPUs of each; 0.25 lets four share one."""
+    ray_actors: int | None = Field(None, ge=1)
+    """How many there are at most; None is as many as Ray has room for."""
     vector_store: str = "faiss"
     """Where the vectors of an index are: `faiss` is in its folder; `postgresql://user@host/db` a server with pgvector,
     whose password is read from PGPASSWORD or ~/.pgpass. docs/decisions/0006-shared-vector-server.md."""
