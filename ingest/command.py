@@ -44,6 +44,9 @@ def ingest_command(
     the index knows stay as they are. Files that cannot be read are reported and skipped. Readers keep the old index
     until the new one is complete. A run that was stopped goes on where it was.
     """
+    import sys
+    from contextlib import redirect_stdout
+
     from ragvoice.commands.progress import stage_bars
     from ragvoice.settings import read_settings
 
@@ -51,7 +54,7 @@ def ingest_command(
     once = _job(settings, paths, name, retry_skipped=retry_skipped)
 
     def run(*, rebuilding: bool, wait_s: float) -> IngestSummary:
-        with stage_bars() as report:
+        with redirect_stdout(sys.stderr), stage_bars() as report:  # Ray prints; stdout is for the summary
             return once(rebuilding, wait_s, report)
 
     show(run(rebuilding=rebuild, wait_s=wait), as_json=as_json)

@@ -79,6 +79,8 @@ class EmbeddingQueue:
         self._underway: set[bytes] = set()
         self._windows: queue.Queue[Window | None] = queue.Queue(_WAITING)
         self._stopped = threading.Event()
+        self._ended = threading.Event()
+        """Waited for in place of the thread: one whose `join` was interrupted once counts as ended (CPython 90882)."""
         self._failure: BaseException | None = None
         self._thread: threading.Thread | None = None
         self.submitted = 0
@@ -90,7 +92,7 @@ class EmbeddingQueue:
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
         if self._thread:
-            self._thread.join(_LAST_BATCH_S)
+            self._ended.wait(_LAST_BATCH_S)
 
     def add(self, chunks: Iterable[NewChunk]) -> None:
         """:raises Exception: what the engine has raised meanwhile."""
@@ -109,7 +111,7 @@ class EmbeddingQueue:
         self._flush()
         if self._thread:
             self._hand_over(None)
-            self._thread.join()
+            self._ended.wait()
             self._thread = None
         self._raise_failure()
 
@@ -125,7 +127,7 @@ class EmbeddingQueue:
         self._window = []
 
     def _hand_over(self, window: Window | None) -> None:
-        while self._thread and self._thread.is_alive():
+        while not self._ended.is_set():
             try:
                 self._windows.put(window, timeout=0.2)
                 return
@@ -134,15 +136,20 @@ class EmbeddingQueue:
 
     def _work(self) -> None:
         try:
-            for digests, vectors_nd in self._engine(self._incoming()):
-                self._journal.keep_vectors(digests, vectors_nd)
-                self._underway.difference_update(digests)
-                self.embedded += len(digests)
-                self._progress(self.embedded, self.submitted)
-                if self._stopped.is_set():
-                    return
+            self._keep_all()
         except BaseException as error:  # raised again in the job's own thread
             self._failure = error
+        finally:
+            self._ended.set()
+
+    def _keep_all(self) -> None:
+        for digests, vectors_nd in self._engine(self._incoming()):
+            self._journal.keep_vectors(digests, vectors_nd)
+            self._underway.difference_update(digests)
+            self.embedded += len(digests)
+            self._progress(self.embedded, self.submitted)
+            if self._stopped.is_set():
+                return
 
     def _incoming(self) -> Iterator[Window]:
         """An engine may take them in a thread of its own, so an interrupted job ends them here too."""

@@ -73,11 +73,11 @@ def running_job(index: Path) -> dict[str, Any] | None:
         pid, host = int(found["pid"]), found["host"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    alive = _is_alive(pid) if host == socket.gethostname() else age_s < _SILENT_S
+    alive = is_alive(pid) if host == socket.gethostname() else age_s < _SILENT_S
     return found if alive else None
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

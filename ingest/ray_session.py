@@ -1,4 +1,4 @@
-"""A connection to Ray for one job: to the cluster that RAY_ADDRESS names, or to a Ray started here for the job alone."""
+"""A connection to Ray for one job: to a cluster that is there, or to a Ray that is started here for the job alone."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ingest.progress import is_alive
 from ragvoice.errors import RagVoiceError, UsageError
 
 LOCAL = "local"
+_FOLDER = "ragvoice-ray-"
+"""Followed by the process id of the job and something random."""
 _OBJECT_STORE_BYTES = 200 * 2**20
 """Texts and vectors on their way; some tens of batches are there at a time."""
-_LONGEST_TEMPORARY_FOLDER = 30
-"""Characters. Ray's sockets are below it, and the name of a socket has at most 107."""
+_LONGEST_TEMPORARY_FOLDER = 20
+"""Characters. The names of Ray's sockets are up to 85 longer, and a socket's name has at most 107."""
 
 
 def require_ray() -> None:
@@ -46,7 +49,7 @@ def ray_session(address: str) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    folder = Path(tempfile.mkdtemp(prefix="ragvoice-ray-", dir=_temporary_folder())) if address == LOCAL else None
+    folder = _own_folder() if address == LOCAL else None
     try:
         try:
             if folder:
@@ -69,7 +72,7 @@ def _quiet() -> dict[str, Any]:
     if logging.getLogger().isEnabledFor(logging.INFO):
         return {"log_to_driver": True, "logging_level": logging.INFO}
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    import ray.data  # sets its logger up when it is imported
+    import ray.data  # noqa: F401  it sets its logger up when it is imported
 
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     return {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -83,6 +86,15 @@ def _size() -> dict[str, Any]:
     }
 
 
-def _temporary_folder() -> str | None:
-    """The system's, unless the names of sockets below it would be too long."""
-    return None if len(tempfile.gettempdir()) <= _LONGEST_TEMPORARY_FOLDER else "/tmp"
+def _own_folder() -> Path:
+    """A fresh one for Ray's sockets and whatever it spills; those of jobs that were killed go.
+
+    It is below the system's temporary folder, unless the names of sockets there would be too long.
+    """
+    temporary = Path(tempfile.gettempdir())
+    parent = temporary if len(str(temporary)) <= _LONGEST_TEMPORARY_FOLDER else Path("/tmp")
+    for folder in parent.glob(f"{_FOLDER}*-*"):
+        process_id = folder.name.removeprefix(_FOLDER).partition("-")[0]
+        if process_id.isdecimal() and not is_alive(int(process_id)):
+            shutil.rmtree(folder, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=parent))
