@@ -29,8 +29,8 @@ from statistics import median
 import numpy as np
 from embedder_candidates import CANDIDATES, MODEL, Floats
 
-from ingest.splitting import PageSpan, split
 from ingest.embedded_text import embedded_text
+from ingest.splitting import PageSpan, split
 from ragvoice.build import token_offsets
 from ragvoice.settings import Settings
 
