@@ -96,7 +96,7 @@ def vectors_of(embedded: Iterable[Embedded]) -> dict[bytes, NDArray[np.float32]]
 def test_the_vectors_are_those_that_this_process_makes(
     on_ray: Engine, sample: DocumentIndex, embeddings: Embeddings
 ) -> None:
-    texts = dict.fromkeys(text for _, text in everything(sample))
+    texts = list(dict.fromkeys(text for _, text in everything(sample)))[: IN_ONE_CALL + 32]
     chunks = [NewChunk(id_, text, sha256(text.encode()).digest()) for id_, text in enumerate(texts)]
     windows = [chunks[:IN_ONE_CALL], chunks[IN_ONE_CALL:]]
     made, expected = (vectors_of(engine(iter(windows))) for engine in (on_ray, local(lambda: embeddings)))
@@ -157,6 +157,17 @@ def test_an_actor_bigger_than_the_cluster_is_one_sentence(
         engine = ray_engine(partial(build_embeddings, settings), actors)
         with pytest.raises(UsageError, match=r"an actor asks for .*ray_actor_cpus or ray_actor_gpus"):
             ingested(documents, tmp_path / "index", engine)
+
+
+@pytest.mark.slow
+def test_an_actor_loads_the_model_once(local_ray: None, settings: Settings, tmp_path: Path) -> None:
+    def load() -> Embeddings:
+        (tmp_path / str(time.monotonic_ns())).touch()
+        return build_embeddings(settings)
+
+    chunks = [NewChunk(number, f"Locker {number}", number.to_bytes(32)) for number in range(5 * IN_ONE_CALL)]
+    assert len(vectors_of(ray_engine(load, Actors(most=1))(iter([chunks])))) == len(chunks)
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.slow
