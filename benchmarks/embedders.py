@@ -111,10 +111,10 @@ def chunk_texts(settings: Settings) -> list[str]:
     texts = []
     for file in sorted((folder if folder.is_dir() else ROOT / "data").rglob("*.md")):
         text = file.read_text(encoding="utf-8", errors="replace")
-        for chunk in split(
-            text, [PageSpan(0, len(text), None)], tokens, settings.chunk_tokens, settings.overlap_tokens
-        ):
-            texts.append(embedded_text(file.stem, chunk.section, text[chunk.start : chunk.end]))
+        whole = [PageSpan(0, len(text), None)]
+        for chunk in split(text, whole, tokens, settings.chunk_tokens, settings.overlap_tokens, file.stem):
+            words = text[chunk.start : chunk.end]
+            texts.append(embedded_text(file.stem, chunk.section, words, chunk.table_header))
     random.Random(0).shuffle(texts)
     return texts
 
