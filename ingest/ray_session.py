@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from ragvoice.errors import RagVoiceError, UsageError
 LOCAL = "local"
 _FOLDER = "ragvoice-ray-"
 """Followed by the process id of the job and something random."""
+_ANSWERS_S = 10.0
 _OBJECT_STORE_BYTES = 200 * 2**20
 """Texts and vectors on their way; some tens of batches are there at a time."""
 _LONGEST_TEMPORARY_FOLDER = 20
@@ -55,6 +57,7 @@ def ray_session(address: str) -> Iterator[None]:
             if folder:
                 ray.init(address=LOCAL, _temp_dir=str(folder), **_size(), **quietly)
             else:
+                _knock(address)
                 ray.init(address=address, **quietly)
         except Exception as error:  # Ray raises a dozen kinds, ConnectionError and bare RuntimeError among them
             what = "Ray does not start here" if folder else f"There is no Ray at {address} (RAY_ADDRESS)"
@@ -64,6 +67,13 @@ def ray_session(address: str) -> Iterator[None]:
         ray.shutdown()
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _knock(address: str) -> None:
+    """Ray itself tries for a quarter of an hour, with a warning every five seconds. :raises OSError: nobody answers."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if port.isdecimal():  # `auto` is looked up in a file
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_S).close()
 
 
 def _quiet() -> dict[str, Any]:

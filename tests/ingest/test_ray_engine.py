@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -157,6 +158,25 @@ def test_an_actor_bigger_than_the_cluster_is_one_sentence(
         engine = ray_engine(partial(build_embeddings, settings), actors)
         with pytest.raises(UsageError, match=r"an actor asks for .*ray_actor_cpus or ray_actor_gpus"):
             ingested(documents, tmp_path / "index", engine)
+
+
+def test_a_cluster_that_does_not_answer_is_one_sentence_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    code = """
+import sys
+from ingest.ray_session import ray_session
+from ragvoice.errors import RagVoiceError
+try:
+    with ray_session(sys.argv[1]):
+        pass
+except RagVoiceError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code, address], capture_output=True, text=True, timeout=60)
+    [said] = done.stdout.splitlines()
+    assert said.startswith(f"There is no Ray at {address} (RAY_ADDRESS): ")
+    assert done.stderr == ""
 
 
 @pytest.mark.slow
