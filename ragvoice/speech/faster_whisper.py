@@ -7,6 +7,7 @@ figures).
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +109,9 @@ def _load(model_path: Path, windowed: bool, **options: Any) -> Any:
             last = self._last
             if last is not None and 0 <= last[0].shape[1] - frames <= 1 and np.array_equal(last[0][:, :frames], sound):
                 return last[1]
-            wanted_s = max(MIN_WINDOW_S, frames / self.frames_per_second + WINDOW_MARGIN_S)
-            window = features[:, : int(wanted_s * self.frames_per_second)] if windowed else features
+            # Whole seconds: oneDNN keeps what it compiles for each new length, 4 MiB of it a minute of recordings.
+            wanted_s = math.ceil(max(MIN_WINDOW_S, frames / self.frames_per_second + WINDOW_MARGIN_S))
+            window = features[:, : wanted_s * self.frames_per_second] if windowed else features
             encoded = super().encode(window)
             self._last = (sound.copy(), encoded)
             return encoded
