@@ -37,6 +37,8 @@ app.command("evaluate", epilog="Example: ragvoice evaluate data --limit 40 --jso
 _WrongUse: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 """Root of what a wrong command line raises; typer brings its own copy of click, or uses the installed one."""
 
+_INTERRUPTED = 130
+
 _PHONES_HOME = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "LANGSMITH_TRACING": "false",
@@ -53,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(stream=sys.stderr, level=os.environ.get("RAGVOICE_LOG_LEVEL", "WARNING"))
     try:
         result = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+        if result == _INTERRUPTED:  # typer makes this exit code of Ctrl-C
+            raise KeyboardInterrupt
         return result if isinstance(result, int) else 0
     except UsageError as error:
         print(f"ragvoice: {error}", file=sys.stderr)
@@ -65,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except (KeyboardInterrupt, typer.Abort):
         print("ragvoice: interrupted; nothing that was there is changed.", file=sys.stderr)
-        return 130
+        return _INTERRUPTED
     except BrokenPipeError:  # the reader of our output, `head` for instance, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

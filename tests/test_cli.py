@@ -254,3 +254,14 @@ def test_ask_shows_the_answer_and_then_numbered_sources(index: str, capsys: pyte
     assert "25" in answer
     assert sources.startswith("leave.md, Annual leave")
     assert said.err == ""
+
+
+def test_ctrl_c_is_one_sentence_and_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ragvoice.settings.read_settings", interrupted)
+    assert main(["status"]) == 130
+    assert "interrupted; nothing that was there is changed" in capsys.readouterr().err
