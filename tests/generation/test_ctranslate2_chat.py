@@ -48,17 +48,24 @@ def test_reply_is_no_longer_than_asked_for(chat: CTranslate2ChatModel) -> None:
 
 
 def test_cached_system_message_gives_the_same_text(chat: CTranslate2ChatModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    chat.invoke(CAPITAL)  # the system message is kept from here on
-    kept = [chat.invoke(messages).text for messages in (CAPITAL, COUNT)]
+    """Of questions that only the system message answers; where two words are as likely, int8 roundings may decide."""
+    pets = SystemMessage("The name of the dog is Rufus. The name of the cat is Mimi. Answer in one short sentence.")
+    asked: list[list[BaseMessage]] = [
+        [pets, HumanMessage(f"What is the name of the {animal}? Reply in the form: The {animal} is X.")]
+        for animal in ("dog", "cat")
+    ]
+    chat.invoke(asked[0])  # the system message is kept from here on
+    kept = [chat.invoke(messages).text for messages in asked]
+    assert kept == ["The dog is Rufus.", "The cat is Mimi."]
     split = chat._template.split_prompt
-    assert split(CAPITAL)[0]
+    assert split(asked[0])[0]
 
     def whole(messages: list[BaseMessage]) -> tuple[list[str], list[str]]:
         front, rest = split(messages)
         return [], front + rest
 
     monkeypatch.setattr(chat._template, "split_prompt", whole)
-    assert [chat.invoke(messages).text for messages in (CAPITAL, COUNT)] == kept
+    assert [chat.invoke(messages).text for messages in asked] == kept
 
 
 def test_dropping_the_iterator_ends_the_work(chat: CTranslate2ChatModel) -> None:
