@@ -128,7 +128,8 @@ def _installed() -> Path:
 if __name__ == "__main__":
     server = PostgresServer()
     try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, (ends := {signal.SIGINT, signal.SIGTERM}))
         print(server.address(), flush=True)
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        signal.sigwait(ends)
     finally:
         server.close()

@@ -33,21 +33,23 @@ from psycopg import sql
 from ragvoice.errors import VectorIndexError, VectorServerError
 from ragvoice.retrieval.generations import current_name
 from ragvoice.retrieval.index import CHUNKS_FILE
-from ragvoice.retrieval.pgvector_search import (
-    EXACT_ROWS,
-    FOREVER,
-    MOST_INDEXED_DIMENSIONS,
-    Location,
-    PgVectorSearch,
+from ragvoice.retrieval.pgvector_rows import (
+    INDEXES,
+    add_rows,
+    create_hnsw,
+    create_schema,
+    create_table,
+    delete_rows,
+    keep_rows,
+    tables_of,
+    undo_unpublished,
 )
+from ragvoice.retrieval.pgvector_search import Location, PgVectorSearch
 from ragvoice.retrieval.pgvector_server import SCHEMA, Connection, VectorServer, require_extension
 from ragvoice.retrieval.shards import Batch, Report
 from ragvoice.retrieval.vector_store import VECTORS_FOLDER, VectorSearch
 
 INDEX_FILE = "pgvector-index"
-_EF_CONSTRUCTION = 128
-"""Twice pgvector's default: builds take half as long again and miss half as much."""
-_INDEXES = sql.Identifier(SCHEMA, "indexes")
 
 
 class PgVectorStore:
@@ -80,21 +82,21 @@ class PgVectorStore:
         before = Location.read(previous / VECTORS_FOLDER) if previous else None
         with self._server.connect() as connection, connection.transaction():
             require_extension(connection, self._server.name)
-            _create_schema(connection)
+            create_schema(connection)
             index = before.index if before else _index_of(connection, staged.parent)
             sequence, written = _begin(connection, index, previous.name if previous else None)
             if previous and before and (before.dimension == dimension or len(keep_ids_n)):
                 location = replace(before, sequence=sequence, rows=len(document_n))
                 if written != previous.name:
-                    _undo(connection, before)
-                _keep(connection, before, sequence, keep_ids_n)
+                    undo_unpublished(connection, before)
+                keep_rows(connection, before, sequence, keep_ids_n)
             else:
                 table = f"vectors_{index}_{sequence}"
                 location = Location(index, table, sequence, dimension, len(document_n))
-                _create_table(connection, location)
+                create_table(connection, location)
             report = report or (lambda step, done, total: None)
-            _add(connection, location, document_n, len(keep_ids_n), batches, report)
-            _create_hnsw(connection, location, report)
+            add_rows(connection, location, document_n, len(keep_ids_n), batches, report)
+            create_hnsw(connection, location, report)
             connection.execute(sql.SQL("ANALYZE {}").format(location.identifier))
             _end(connection, index, sequence, staged)
             location.write(staged / VECTORS_FOLDER)
@@ -133,62 +135,16 @@ class PgVectorStore:
             with connection.transaction():
                 _locked(connection, index)
                 connection.execute(
-                    sql.SQL("UPDATE {} SET published = %s WHERE id = %s").format(_INDEXES), (current, index)
+                    sql.SQL("UPDATE {} SET published = %s WHERE id = %s").format(INDEXES), (current, index)
                 )
-                for table in _tables(connection, index):
+                for table in tables_of(connection, index):
                     if table not in sequences:
                         connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(SCHEMA, table)))
                 for table, needed in sequences.items():
-                    connection.execute(
-                        sql.SQL(
-                            "DELETE FROM {} WHERE NOT EXISTS (SELECT FROM unnest(%s::bigint[]) AS needed(sequence) "
-                            "WHERE born <= sequence AND sequence < died)"
-                        ).format(sql.Identifier(SCHEMA, table)),
-                        (needed,),
-                    )
+                    delete_rows(connection, table, needed)
             for table in sequences:
                 # also from its indexes, whatever share of the rows that is: HNSW holds copies of the vectors
                 connection.execute(sql.SQL("VACUUM (INDEX_CLEANUP ON) {}").format(sql.Identifier(SCHEMA, table)))
-
-
-def _create_schema(connection: Connection) -> None:
-    if connection.execute("SELECT to_regclass(%s)", (f"{SCHEMA}.indexes",)).fetchone() != (None,):
-        return  # so that no right to create one is needed
-    # Two first writers of two indexes would else both create them.
-    connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (SCHEMA,))
-    connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA)))
-    connection.execute(
-        sql.SQL(
-            "CREATE TABLE IF NOT EXISTS {} (id text PRIMARY KEY, sequence bigint NOT NULL, written text, "
-            "published text, folder text, at timestamptz)"
-        ).format(_INDEXES)
-    )
-
-
-def _create_table(connection: Connection, location: Location) -> None:
-    # The primary key holds the lifetimes too, so that the ids of a generation are read from it alone.
-    connection.execute(
-        sql.SQL(
-            "CREATE TABLE {table} (id bigint NOT NULL, document integer NOT NULL, embedding vector({dimension}) "
-            "NOT NULL, born bigint NOT NULL, died bigint NOT NULL DEFAULT {forever}, "
-            "PRIMARY KEY (id) INCLUDE (born, died))"
-        ).format(table=location.identifier, dimension=location.dimension, forever=FOREVER)
-    )
-    connection.execute(sql.SQL("CREATE INDEX ON {} (document)").format(location.identifier))
-
-
-def _create_hnsw(connection: Connection, location: Location, report: Report) -> None:
-    """Once the generation is so large; from then on PostgreSQL keeps it up to date."""
-    if location.rows <= EXACT_ROWS or location.dimension > MOST_INDEXED_DIMENSIONS:
-        return
-    report("vector index", 0, location.rows)
-    connection.execute(
-        sql.SQL(
-            "CREATE INDEX IF NOT EXISTS {} ON {} USING hnsw ((embedding::halfvec({})) halfvec_ip_ops) "
-            "WITH (ef_construction = {})"
-        ).format(sql.Identifier(location.hnsw), location.identifier, location.dimension, _EF_CONSTRUCTION)
-    )
-    report("vector index", location.rows, location.rows)
 
 
 def _index_of(connection: Connection, generations: Path) -> str:
@@ -213,7 +169,7 @@ def _begin(connection: Connection, index: str, previous: str | None) -> tuple[in
     :returns: The sequence number of the new generation, and the name of the one that was written last.
     """
     connection.execute(
-        sql.SQL("INSERT INTO {} (id, sequence) VALUES (%s, 0) ON CONFLICT DO NOTHING").format(_INDEXES), (index,)
+        sql.SQL("INSERT INTO {} (id, sequence) VALUES (%s, 0) ON CONFLICT DO NOTHING").format(INDEXES), (index,)
     )
     row = _locked(connection, index)
     assert row
@@ -238,7 +194,7 @@ def _end(connection: Connection, index: str, sequence: int, staged: Path) -> Non
     connection.execute(
         sql.SQL(
             "UPDATE {} SET sequence = %s, written = %s, published = %s, folder = %s, at = now() WHERE id = %s"
-        ).format(_INDEXES),
+        ).format(INDEXES),
         (sequence, staged.name, published, f"{socket.gethostname()}:{folder.resolve()}", index),
     )
 
@@ -246,80 +202,9 @@ def _end(connection: Connection, index: str, sequence: int, staged: Path) -> Non
 def _locked(connection: Connection, index: str) -> tuple[Any, ...] | None:
     """(sequence, generation written last, generation published last) of an index, until the transaction ends."""
     return connection.execute(
-        sql.SQL("SELECT sequence, written, published FROM {} WHERE id = %s FOR UPDATE NOWAIT").format(_INDEXES),
+        sql.SQL("SELECT sequence, written, published FROM {} WHERE id = %s FOR UPDATE NOWAIT").format(INDEXES),
         (index,),
     ).fetchone()
-
-
-def _undo(connection: Connection, published: Location) -> None:
-    """What was written after the published generation, and was never published itself, might as well not have been."""
-    values = {"sequence": published.sequence, "forever": FOREVER}
-    connection.execute(sql.SQL("DELETE FROM {} WHERE born > %(sequence)s").format(published.identifier), values)
-    connection.execute(
-        sql.SQL("UPDATE {} SET died = %(forever)s WHERE died > %(sequence)s AND died <> %(forever)s").format(
-            published.identifier
-        ),
-        values,
-    )
-
-
-def _keep(connection: Connection, before: Location, sequence: int, keep_ids_n: NDArray[np.int64]) -> None:
-    """Mark what the new generation leaves out."""
-    rows = connection.execute(
-        sql.SQL("SELECT id FROM {} WHERE born <= %(sequence)s AND died > %(sequence)s").format(before.identifier),
-        {"sequence": before.sequence},
-        binary=True,
-    )
-    there_n = np.fromiter((row[0] for row in rows), dtype=np.int64)
-    gone_n = np.setdiff1d(there_n, keep_ids_n, assume_unique=True)
-    if len(there_n) - len(gone_n) != len(keep_ids_n):
-        raise VectorIndexError(
-            f"Of {len(keep_ids_n)} vectors to be kept some are missing on the server. "
-            "Rebuild the index: ragvoice ingest FOLDER --rebuild"
-        )
-    if len(gone_n):
-        connection.execute(
-            sql.SQL("UPDATE {} SET died = %s WHERE id = ANY(%s::bigint[])").format(before.identifier),
-            (sequence, gone_n.tolist()),
-        )
-
-
-def _add(
-    connection: Connection,
-    location: Location,
-    document_n: NDArray[np.int32],
-    kept: int,
-    batches: Iterable[Batch],
-    report: Report,
-) -> None:
-    """:param kept: How many rows the generation has already; its others come in the order of `document_n`."""
-    done, last_id = kept, -1
-    statement = sql.SQL("COPY {} (id, document, embedding, born) FROM STDIN (FORMAT BINARY)").format(
-        location.identifier
-    )
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types(["bigint", "integer", "vector", "bigint"])
-        for ids_n, vectors_nd in batches:
-            if vectors_nd.shape != (len(ids_n), location.dimension):
-                raise ValueError(f"vectors of shape {vectors_nd.shape}, expected ({len(ids_n)}, {location.dimension})")
-            if len(ids_n) and not (ids_n[0] > last_id and (np.diff(ids_n) > 0).all()):
-                raise ValueError("ids of vectors must ascend")
-            documents = document_n[done : done + len(ids_n)].tolist()
-            for id_, document, vector_d in zip(ids_n.tolist(), documents, vectors_nd, strict=True):
-                copy.write_row((id_, document, vector_d, location.sequence))
-            done += len(ids_n)
-            last_id = int(ids_n[-1]) if len(ids_n) else last_id
-            report("vectors", done, location.rows)
-    if done != location.rows:
-        raise ValueError(f"{done} vectors for {location.rows} chunks")
-
-
-def _tables(connection: Connection, index: str) -> list[str]:
-    rows = connection.execute(
-        "SELECT tablename FROM pg_tables WHERE schemaname = %s AND starts_with(tablename, %s)",
-        (SCHEMA, f"vectors_{index}_"),
-    )
-    return [row[0] for row in rows]
 
 
 def _location(generation: Path) -> Location | None:

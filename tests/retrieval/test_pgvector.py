@@ -14,7 +14,7 @@ from postgres_server import PostgresServer
 
 from ragvoice.build import build_vector_store
 from ragvoice.errors import UsageError, VectorIndexError, VectorServerError
-from ragvoice.retrieval import pgvector, pgvector_search
+from ragvoice.retrieval import pgvector_rows, pgvector_search
 from ragvoice.retrieval.pgvector import PgVectorStore
 from ragvoice.retrieval.vector_store import VectorSearch
 from ragvoice.settings import Settings
@@ -71,7 +71,7 @@ def written(
 ) -> tuple[VectorSearch, Floats]:
     """A generation and its vectors, as if it were large or small."""
     few = 50_000 if request.param == "exact" else 100
-    monkeypatch.setattr(pgvector, "EXACT_ROWS", few)
+    monkeypatch.setattr(pgvector_rows, "EXACT_ROWS", few)
     monkeypatch.setattr(pgvector_search, "EXACT_ROWS", few)
     vectors = unit(ROWS)
     search = folder.store.open(folder.write(NOTHING, np.arange(ROWS, dtype=np.int64), vectors))
@@ -151,7 +151,7 @@ def test_threads_share_the_connections(written: tuple[VectorSearch, Floats]) -> 
 
 
 def test_a_large_index_stays_right_while_rows_come_and_go(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pgvector, "EXACT_ROWS", 100)
+    monkeypatch.setattr(pgvector_rows, "EXACT_ROWS", 100)
     monkeypatch.setattr(pgvector_search, "EXACT_ROWS", 100)
     vectors = unit(ROWS)
     ids = np.arange(ROWS, dtype=np.int64)
@@ -194,7 +194,7 @@ def test_rows_that_do_not_fit_are_refused_as_a_whole(folder: Folder) -> None:
 def test_deleted_vectors_are_cleared_from_the_indexes_too(
     folder: Folder, postgres: PostgresServer, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pgvector, "EXACT_ROWS", 100)
+    monkeypatch.setattr(pgvector_rows, "EXACT_ROWS", 100)
     vectors = unit(6000)  # so many that PostgreSQL would not clear its indexes for two dead rows
     ids = np.arange(6000, dtype=np.int64)
     first = folder.write(NOTHING, ids, vectors)
