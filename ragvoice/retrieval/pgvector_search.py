@@ -160,8 +160,7 @@ class PgVectorSearch:
         statement = sql.SQL("SELECT id, embedding FROM {} WHERE id = ANY(%s::bigint[])").format(
             self._location.identifier
         )
-        with self._server.pooled() as connection:
-            found = connection.execute(statement, (ids_c.tolist(),), binary=True).fetchall()
+        found = self._server.fetch(statement, (ids_c.tolist(),))
         vector_of = {id_: vector.to_numpy() for id_, vector in found}
         try:
             for i, id_ in enumerate(ids_c.tolist()):
@@ -173,8 +172,7 @@ class PgVectorSearch:
     def describe(self) -> dict[str, Any]:
         """:raises VectorServerError: when the server does not answer."""
         name = f"{SCHEMA}.{self._location.table}"
-        with self._server.pooled() as connection:
-            [size] = connection.execute("SELECT pg_total_relation_size(%s)", (name,)).fetchone() or (0,)
+        [(size,)] = self._server.fetch("SELECT pg_total_relation_size(%s)", (name,))
         return {
             "kind": "HNSW, half precision, ranked exactly" if self._indexed else "exact",
             "vectors": self.size,
@@ -196,7 +194,7 @@ class PgVectorSearch:
         condition = sql.SQL("born <= %(sequence)s AND died > %(sequence)s") + (
             chosen.condition if chosen else sql.SQL("")
         )
-        source: sql.Composable = sql.SQL("{} WHERE {}").format(self._location.identifier, condition)
+        source = sql.SQL("{} WHERE {}").format(self._location.identifier, condition)
         if indexed:
             half = sql.SQL("halfvec({})").format(self.dimension)
             source = sql.SQL(
@@ -213,8 +211,7 @@ class PgVectorSearch:
             "limit": limit,
             "candidates": limit + max(limit // 2, 25),
         }
-        with self._server.pooled() as connection:
-            found = connection.execute(statement, parameters, binary=True).fetchall()
+        found = self._server.fetch(statement, parameters)
         rows_c = np.searchsorted(self.ids_n, np.array([row[0] for row in found], dtype=np.int64))
         return rows_c, np.array([row[1] for row in found], dtype=np.float32)
 

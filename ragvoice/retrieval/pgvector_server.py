@@ -6,19 +6,23 @@ none gets into a message.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import psycopg
 from pgvector.psycopg import register_vector
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg.pq import TransactionStatus
 
 from ragvoice.errors import UsageError, VectorServerError
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+Statement = str | sql.SQL | sql.Composed
+Parameters = Mapping[str, Any] | Sequence[Any]
 
 SCHEMA = "ragvoice"
 EF_SEARCH = 800
@@ -27,8 +31,7 @@ EF_SEARCH = 800
 _OLDEST_EXTENSION = (0, 8)
 """The first pgvector that goes on searching when a filter has left too few."""
 _CONNECT_TIMEOUT_S = 10
-_POOL_TIMEOUT_S = 5
-_CONNECTIONS = 8
+_CONNECTIONS_KEPT = 8
 
 
 class VectorServer:
@@ -56,26 +59,33 @@ class VectorServer:
 
         :raises VectorServerError: also for what goes wrong inside the block.
         """
-        with self.translated():
-            connection = psycopg.connect(self._address, **_CONNECTING)
-            with connection:
-                _configure(connection)
-                yield connection
+        with self.translated(), self._connected() as connection:
+            yield connection
 
-    @contextmanager
-    def pooled(self) -> Iterator[Connection]:
-        """One of those that are kept open; a broken one is replaced before it is handed out.
+    def fetch(self, statement: Statement, parameters: Parameters) -> list[tuple[Any, ...]]:
+        """All rows of a query that only reads, over a connection that is kept for the next one.
 
-        :raises VectorServerError: also for what goes wrong inside the block.
+        :raises VectorServerError: when the server does not answer or refuses.
         """
+        idle = _idle(self._address)
+        with self.translated():
+            while connection := _popped(idle):
+                try:
+                    return _fetched(connection, statement, parameters, idle)
+                except psycopg.OperationalError:
+                    if not connection.closed:
+                        raise
+                    # cut off since, as by a restart of the server
+            return _fetched(self._connected(), statement, parameters, idle)
+
+    def _connected(self) -> Connection:
+        connection = psycopg.connect(self._address, **_CONNECTING)
         try:
-            with self.translated(), _pool(self._address).connection() as connection:
-                yield connection
-        except VectorServerError as error:
-            if isinstance(error.__cause__, PoolTimeout):
-                with self.connect():  # says why, if it is the server
-                    pass
+            _configure(connection)
+        except BaseException:
+            connection.close()
             raise
+        return connection
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -98,8 +108,6 @@ class VectorServer:
             )
         if isinstance(error, psycopg.errors.LockNotAvailable):
             return f"Another process is writing these vectors on the server {self.name}. Wait until it has ended."
-        if isinstance(error, PoolTimeout):
-            return f"All {_CONNECTIONS} connections to the vector server {self.name} are in use. Try again later."
         if isinstance(error, psycopg.OperationalError):
             return (
                 f"The vector server {self.name} cannot be reached ({reason}). Check that it runs, the address in "
@@ -148,20 +156,38 @@ _CONNECTING: dict[str, Any] = {
     # A prepared statement may get a plan that fits any filter; and poolers on the way do not know of it.
     "prepare_threshold": None,
     "connect_timeout": _CONNECT_TIMEOUT_S,
+    # A machine that has vanished from the network is noticed within half a minute.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
     "application_name": "ragvoice",
 }
 
 
 @cache
-def _pool(address: str) -> ConnectionPool[Connection]:
-    """One for the process, however often an index is opened."""
-    return ConnectionPool(
-        address,
-        kwargs=_CONNECTING,
-        min_size=0,
-        max_size=_CONNECTIONS,
-        timeout=_POOL_TIMEOUT_S,
-        configure=_configure,
-        check=ConnectionPool.check_connection,
-        open=True,
-    )
+def _idle(address: str) -> deque[Connection]:
+    """Of the process, however often an index is opened. The newest is used first, so that a few are in use always.
+
+    A pool of psycopg_pool reconnects in the background, with growing pauses: after a restart of the server, or a time
+    without one, questions waited for that and failed although the server answered.
+    """
+    return deque()
+
+
+def _popped(idle: deque[Connection]) -> Connection | None:
+    try:
+        return idle.pop()
+    except IndexError:
+        return None
+
+
+def _fetched(
+    connection: Connection, statement: Statement, parameters: Parameters, idle: deque[Connection]
+) -> list[tuple[Any, ...]]:
+    try:
+        return connection.execute(statement, parameters, binary=True).fetchall()
+    finally:
+        if connection.info.transaction_status == TransactionStatus.IDLE and len(idle) < _CONNECTIONS_KEPT:
+            idle.append(connection)
+        else:
+            connection.close()

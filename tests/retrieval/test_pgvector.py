@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -135,7 +136,9 @@ def test_vectors_come_back_as_they_were_in_the_order_asked_for(written: tuple[Ve
     assert (search.size, search.dimension) == (ROWS, DIMENSION)
 
 
-def test_threads_share_the_connections(written: tuple[VectorSearch, Floats]) -> None:
+def test_many_threads_ask_and_a_restart_of_the_server_is_not_noticed(
+    written: tuple[VectorSearch, Floats], postgres: PostgresServer
+) -> None:
     search, vectors = written
     found: dict[int, int] = {}
 
@@ -148,6 +151,14 @@ def test_threads_share_the_connections(written: tuple[VectorSearch, Floats]) -> 
     for thread in threads:
         thread.join()
     assert found == {row: row for row in range(24)}
+    postgres.stop()
+    with pytest.raises(VectorServerError, match="cannot be reached"):
+        ask(0)
+    postgres.start()
+    started = time.perf_counter()
+    ask(30)
+    assert found[30] == 30
+    assert time.perf_counter() - started < 3  # no waiting for connections that are dead
 
 
 def test_a_large_index_stays_right_while_rows_come_and_go(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
