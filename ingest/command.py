@@ -135,7 +135,8 @@ def _reading(settings: Settings, *, retry_skipped: bool) -> Reading:
     from ingest.sandbox import ParseLimits
 
     limits = ParseLimits(unit_timeout_s=settings.parse_timeout_s, memory_bytes=int(settings.parse_memory_gib * 2**30))
-    return Reading(load_options(settings), limits, settings.parse_workers, retry_skipped)
+    models = f"{settings.stt} {settings.language} {settings.captioner}"
+    return Reading(load_options(settings), limits, settings.parse_workers, models, retry_skipped)
 
 
 def show(summary: IngestSummary, *, as_json: bool) -> None:

@@ -40,6 +40,8 @@ class Reading:
     """Of time and memory for one file."""
     workers: int = 1
     """Files that are read at the same time."""
+    models: str = ""
+    """Names the recogniser and the captioner; with others every file is read again."""
     retry_skipped: bool = False
     """Read files again that could not be read before, though they have not changed."""
 
@@ -47,7 +49,7 @@ class Reading:
     def name(self) -> str:
         """Of what decides the text that a file gives."""
         options = (self.options.ocr, self.options.transcriber is not None, self.options.captioner is not None)
-        return hashlib.sha256(f"{_LOADERS_VERSION} {options}".encode()).hexdigest()[:12]
+        return hashlib.sha256(f"{_LOADERS_VERSION} {options} {self.models}".encode()).hexdigest()[:12]
 
 
 _DEFAULT_READING = Reading()

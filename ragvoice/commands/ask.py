@@ -58,7 +58,7 @@ def search(
         typer.echo(json.dumps(found))
         return
     for number, hit in enumerate(found["hits"], start=1):
-        typer.echo(f"{number:>2}. {hit['score']:.3f}  {_where(hit['source'], hit['page'], hit['section'])}")
+        typer.echo(f"{number:>2}. {hit['score']:.3f}  {_where(hit['source'], hit['place'], hit['section'])}")
         typer.echo("    " + " ".join(hit["text"].split())[:160])
     if not found["hits"]:
         typer.echo("Nothing found.")
@@ -171,9 +171,11 @@ def _decoded(file: Path) -> AudioChunk:
 
 
 def _print_sources(answer: Answer) -> None:
+    from ragvoice.contract import place_json
+
     typer.echo("\n")
     for number, citation in enumerate(answer.citations, start=1):
-        typer.echo(f"[{number}] {_where(citation.source, citation.page, citation.section)}")
+        typer.echo(f"[{number}] {_where(citation.source, place_json(citation.place), citation.section)}")
         typer.echo(f'    "{" ".join(citation.quote.split())}"')
     typer.echo(
         f"{answer.outcome}, confidence {answer.confidence:.2f}; "
@@ -189,5 +191,15 @@ def _stages(answer: Answer) -> Iterator[tuple[str, float]]:
     )
 
 
-def _where(source: str, page: int | None, section: str) -> str:
-    return ", ".join(part for part in (source, f"page {page}" if page else "", section) if part)
+def _where(source: str, place: dict[str, Any] | None, section: str) -> str:
+    return ", ".join(part for part in (source, _spot(place), section) if part)
+
+
+def _spot(place: dict[str, Any] | None) -> str:
+    """`page 6`, `slide 3`, `sheet Leeds`, `12:30` in a recording; nothing for a line, which nobody looks up."""
+    if place is None or place["kind"] == "line":
+        return ""
+    if place["kind"] == "time_s":
+        minutes, seconds = divmod(int(place["value"]), 60)
+        return f"{minutes}:{seconds:02}"
+    return f"{place['kind']} {place['value']}"

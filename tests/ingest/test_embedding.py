@@ -35,6 +35,15 @@ def fail_once_embedded(queue: EmbeddingQueue) -> None:
     raise ValueError("unreadable")
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Is heard, also in what a shell has started in the background, where it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_interrupted_job_keeps_the_batch_that_is_being_embedded(tmp_path: Path, embedder: EmbedderIdentity) -> None:
     def interrupted(windows: Iterator[Window]) -> Iterator[Embedded]:
         for window in windows:

@@ -85,6 +85,6 @@ def test_offsets_enclose_the_lines_of_the_heading() -> None:
     ],
 )
 def test_hostile_lines_take_no_time(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     find_headings(text)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 20  # squares of it would be minutes

