@@ -3,6 +3,7 @@
     index/
       CURRENT                 name of the generation that readers open; replaced atomically
       lock                    held by the one writer
+      pgvector-index          only with vectors on a server: names the index there
       work/                   what a job that runs, or was stopped, has read and embedded so far (`ingest.journal`)
       generations/<name>/
         manifest.json         schema version, embedder, chunking, counts, size and SHA-256 of every other file
