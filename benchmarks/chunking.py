@@ -4,9 +4,10 @@
 
 The sample company, and every n-th page of the handbooks with the asking headings blanked. Splitters: LangChain's
 RecursiveCharacterTextSplitter on tokens of the embedder; ours; ours with neighbouring short sections of one parent
-joined. All are searched as the retriever does, in memory; then ours with the score of short chunks reduced. Access
-rights are left out. A chunk holds the answer when it has a gold string of the sample company, or half of the answer's
-characters (of the first 700) in the handbooks. Prints Markdown tables.
+joined. All are searched as the retriever does, in memory; then ours with the score of short chunks reduced (a document
+that is one short chunk is not a short chunk). Access rights are left out. A chunk holds the answer when it has a gold
+string of the sample company, or half of the answer's characters (of the first 700) in the handbooks. Prints Markdown
+tables.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ DISCOUNTS = ((0.1, 160), (0.2, 320), (0.3, 320), (0.4, 320), (0.3, 480))
 """(share taken off the score of an empty chunk, characters from which nothing is taken off)"""
 
 Split = Callable[["Page"], list[Chunk]]
+Holds = Callable[["Page", Chunk, dict], bool]
+"""(document, chunk of it, question) -> whether the chunk holds the answer"""
 Row = dict[str, float]
 
 
@@ -176,7 +179,9 @@ def holds_half(page: Page, chunk: Chunk, row: dict) -> bool:
     return shared >= min(found.end() - found.start(), LONGEST_ANSWER) / 2
 
 
-def score(search: Search, rows: Sequence[dict], holds, weight: float, discount: tuple[float, int] | None = None) -> Row:
+def score(
+    search: Search, rows: Sequence[dict], holds: Holds, weight: float, discount: tuple[float, int] | None = None
+) -> Row:
     """Means over the questions; a document counts once, as in `ragvoice evaluate`."""
     sums: Row = dict.fromkeys(("document@1", "document@5", "answer@1", "answer@5"), 0.0)
     for row in rows:

@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     embedder: str = "all-minilm-l6-v2"
     embedder_runtime: Literal["ctranslate2", "sentence-transformers"] = "ctranslate2"
     chunk_tokens: int = Field(220, ge=32, le=8192)
-    """Longest chunk in tokens of the embedder, without the headings that are embedded with it."""
+    """Longest chunk in tokens of the embedder; shorter where the headings embedded with it leave less room."""
     overlap_tokens: int = Field(0, ge=0)
     """Shared by neighbouring chunks, at most half of `chunk_tokens`."""
     ocr: bool = True
