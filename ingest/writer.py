@@ -136,6 +136,7 @@ class GenerationWriter:
         same_chunks = not compact and not self.catalogue.chunks_changed()
         documents, chunks = self.catalogue.counts()
         np.save(self._staged / CHUNKS_FILE, self.catalogue.document_numbers())
+        step("vectors", 0, chunks)
         self._write_vectors(journal, dimension, step, compact=compact)
         if same_chunks and self._previous:
             shutil.copytree(
