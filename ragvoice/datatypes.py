@@ -151,6 +151,10 @@ class Answer:
     index_generation: str = ""
     models: ModelNames = field(default_factory=ModelNames)
     timings: Timings = field(default_factory=Timings)
+    draft: str = ""
+    """What the model wrote and would have been said if nothing spoke against it; for evaluation, never shown."""
+    evidence: dict[str, float] = field(default_factory=dict)
+    """What the confidence was estimated from, by feature; empty when the model was not asked."""
 
     @property
     def abstained(self) -> bool:

@@ -144,6 +144,8 @@ class VoiceBot:
             citations=verdict.citations,
             passages=passages,
             timings=clock.timings(stream.first_token_at),
+            draft=verdict.draft,
+            evidence=verdict.evidence,
         )
 
     def ask(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 
 from langchain_core.language_models.chat_models import BaseChatModel
 
@@ -38,6 +38,9 @@ class Verdict:
     answer: str
     confidence: float
     citations: tuple[Citation, ...] = ()
+    draft: str = ""
+    """The sentences as the model wrote them, up to the one that decided."""
+    evidence: dict[str, float] = field(default_factory=dict)
 
 
 class AnswerStream:
@@ -106,16 +109,19 @@ class Answering:
         # Only what the person said counts as given: an earlier answer of ours is no evidence for the next one.
         asked = " ".join([question, *(line.text for line in history[-2:] if line.speaker == "user")])
         said: list[Statement] = []
-        confidence = 0.0
+        drafted: list[str] = []
+        confidence, evidence = 0.0, dict[str, float]()
         for written, logprobs in self._sentences(stream, question, read, history, style):
             sentence = _without_marks(written)
             if not sentence:
                 continue
+            drafted.append(sentence)
             found = support(sentence, asked, read)
             if is_refusal(sentence) or sentence.endswith("?"):
                 break  # a small model that knows no answer sometimes repeats the question
             if not said:
-                confidence = self._confidence.probability(gather(question, read, found, logprobs, style))
+                gathered = gather(question, read, found, logprobs, style)
+                confidence, evidence = self._confidence.probability(gathered), asdict(gathered)
                 if confidence < self._min_confidence or not _may_be_said(found):
                     break
             elif not _may_be_said(found):
@@ -125,10 +131,17 @@ class Answering:
             if style == "short" or len(said) == _MAX_SENTENCES:
                 break
         if not said:
-            yield Verdict("abstained", ABSTENTION, confidence)
+            yield Verdict("abstained", ABSTENTION, confidence, (), " ".join(drafted), evidence)
             return
         citations = tuple(dict.fromkeys(statement.citation for statement in said if statement.citation))
-        yield Verdict("answered", " ".join(statement.text for statement in said), confidence, citations)
+        yield Verdict(
+            "answered",
+            " ".join(statement.text for statement in said),
+            confidence,
+            citations,
+            " ".join(drafted),
+            evidence,
+        )
 
     def _sentences(
         self, stream: AnswerStream, question: str, read: Sequence[Passage], history: Sequence[Message], style: Style
