@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
     from langchain_core.language_models.chat_models import BaseChatModel
 
+    from ragvoice.generation.answering import Answering
     from ragvoice.retrieval.generations import EmbedderIdentity
     from ragvoice.retrieval.index import DocumentIndex
     from ragvoice.retrieval.live import LiveIndex
@@ -145,7 +146,23 @@ def build_chat_model(settings: Settings) -> BaseChatModel:
     return CTranslate2ChatModel(
         model_path=store.converted(settings.llm, "ctranslate2-int8"),
         max_new_tokens=settings.max_new_tokens,
+        context_tokens=settings.context_tokens,
         cpu_threads=settings.threads,
+    )
+
+
+def build_answering(settings: Settings) -> Answering:
+    from ragvoice.generation.answering import Answering
+    from ragvoice.generation.confidence import ConfidenceModel
+
+    return Answering(
+        build_chat_model(settings),
+        ConfidenceModel.load(settings.confidence_path),
+        prompt_passages=settings.prompt_passages,
+        relative_score=settings.relative_score,
+        prompt_tokens=settings.prompt_tokens,
+        context_tokens=settings.context_tokens - settings.max_new_tokens,
+        min_confidence=settings.min_confidence,
     )
 
 
@@ -178,23 +195,14 @@ def build_voicebot(
     :param speaks: Load the voice.
     :param retriever: One that is open already; None opens the configured index and follows its generations.
     """
-    from ragvoice.generation.answering import Answering
-    from ragvoice.generation.confidence import ConfidenceModel
     from ragvoice.voicebot import VoiceBot
 
     retriever = retriever or build_retriever(settings, open_live_index(settings))
-    answering = Answering(
-        build_chat_model(settings),
-        ConfidenceModel.load(),
-        prompt_passages=settings.prompt_passages,
-        relative_score=settings.relative_score,
-        prompt_tokens=settings.prompt_tokens,
-        min_confidence=settings.min_confidence,
-    )
     return VoiceBot(
         retriever,
-        answering,
+        build_answering(settings),
         stt=build_speech_to_text(settings) if listens else None,
         tts=build_text_to_speech(settings) if speaks else None,
         names=ModelNames(settings.embedder, settings.llm, settings.adapter, settings.stt, settings.tts),
+        unclear_speech=settings.unclear_speech,
     )

@@ -24,6 +24,7 @@ from ragvoice.errors import UsageError
 
 WORKING_FOLDER_FILE = "ragvoice.toml"
 HOME_FILE = "config.toml"
+CONFIDENCE_FILE = "confidence.json"
 
 
 def home() -> Path:
@@ -81,8 +82,15 @@ class Settings(BaseSettings):
     """It reads those whose score is at least this share of the best one's."""
     prompt_tokens: int = Field(900, ge=100)
     """Upper limit for the passages in tokens of the LLM."""
-    min_confidence: float = Field(0.2, ge=0, le=1)
-    """Below this estimated P(right) the answer is an abstention."""
+    context_tokens: int = Field(4096, ge=512)
+    """Of the LLM: prompt and answer together."""
+    min_confidence: float | None = Field(None, ge=0, le=1)
+    """Below this estimated P(right) the answer is an abstention; None is the threshold that was fitted with it."""
+    confidence: Path | None = None
+    """What estimates it, from `ragvoice evaluate --fit-abstention`; None is RAGVOICE_HOME/confidence.json if there is
+    one, else what comes with the package."""
+    unclear_speech: float = Field(0.0, ge=0, le=1)
+    """Below this confidence of the recogniser the question is asked back: did you mean ...? 0 never asks."""
 
     llm: str = "qwen2.5-coder-0.5b-instruct"
     """With the runtime `openai`: the model name that the server knows."""
@@ -120,6 +128,11 @@ class Settings(BaseSettings):
     @property
     def index_path(self) -> Path:
         return (self.index or home() / "index").expanduser()
+
+    @property
+    def confidence_path(self) -> Path | None:
+        own = home() / CONFIDENCE_FILE
+        return self.confidence.expanduser() if self.confidence else own if own.is_file() else None
 
     @classmethod
     def settings_customise_sources(

@@ -21,6 +21,7 @@ from ragvoice.datatypes import (
 )
 from ragvoice.errors import SpeechError, UsageError
 from ragvoice.generation.answering import Answering, Verdict
+from ragvoice.generation.clarify import did_you_mean, resolved
 from ragvoice.generation.followup import standalone_question
 from ragvoice.speech.protocols import SpeechToText, TextToSpeech
 
@@ -77,14 +78,19 @@ class VoiceBot:
         tts: TextToSpeech | None = None,
         names: ModelNames | None = None,
         passages: int = 8,
+        unclear_speech: float = 0.0,
     ):
-        """:param passages: Retrieved for each question and reported; the model reads the best of them."""
+        """
+        :param passages: Retrieved for each question and reported; the model reads the best of them.
+        :param unclear_speech: Below this confidence of the recogniser the question is asked back.
+        """
         self._retriever = retriever
         self._answering = answering
         self._stt = stt
         self._tts = tts
         self._names = names or ModelNames()
         self._passages = passages
+        self._unclear_speech = unclear_speech
 
     def turn(
         self,
@@ -99,7 +105,7 @@ class VoiceBot:
 
         :raises UsageError: for an empty or endless question. :raises SpeechError, GenerationError: from the models.
         """
-        clock = _Clock()
+        clock, heard = _Clock(), 1.0
         searcher = self._retriever.pinned()
         names = replace(
             self._names,
@@ -118,14 +124,20 @@ class VoiceBot:
                 yield from self._speak_line(NO_SPEECH, speak, clock)
                 yield replace(blank, timings=clock.timings(None))
                 return
-            question = transcription.text
+            if (transcription.confidence or 1.0) < self._unclear_speech:
+                back = did_you_mean(transcription.text)
+                yield from self._speak_line(back, speak, clock)
+                yield replace(blank, outcome="clarify", answer=back, timings=clock.timings(None))
+                return
+            question, heard = transcription.text, transcription.confidence or 1.0
         check_question(question)
+        question = resolved(question, history)
         started = time.perf_counter()
         standalone = standalone_question(question, history)
         passages = tuple(searcher.search(standalone, self._passages, groups))
         clock.mark("retrieve", since=started)
         yield Found(standalone, passages)
-        stream = self._answering.stream(question, passages, history, style)
+        stream = self._answering.stream(question, passages, history, style, heard)
         for statement in stream:
             audio = self._synthesise(statement.text, speak)
             if audio is not None:

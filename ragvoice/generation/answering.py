@@ -8,11 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 
 from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import BaseMessage
 
 from ragvoice.datatypes import Citation, Message, Outcome, Passage, Style
+from ragvoice.generation.clarify import which_one
 from ragvoice.generation.confidence import ConfidenceModel, gather
 from ragvoice.generation.grounding import Support, support
-from ragvoice.generation.prompts import build_prompt, fit_passages, is_refusal
+from ragvoice.generation.prompts import fit_prompt, is_refusal
 from ragvoice.sentences import SentenceStream
 
 ABSTENTION = "That is not in the documents."
@@ -47,8 +49,8 @@ class AnswerStream:
     """Iterate to get statements as soon as each is written and found supported; then `verdict` is there.
 
     Rule for saying a sentence: it is no refusal and no question, it says more than the question did, a passage
-    supports it, all its numbers stand in that passage, and for the first one the estimated P(right) reaches the
-    threshold. A first sentence that fails makes the whole answer an abstention; a later one is dropped.
+    supports it, all its numbers and names stand in that passage, and for the first one the estimated P(right) reaches
+    the threshold. A first sentence that fails makes the whole answer an abstention; a later one is dropped.
     """
 
     def __init__(self, statements: Iterator[Statement | Verdict]):
@@ -74,82 +76,107 @@ class Answering:
         prompt_passages: int = 3,
         relative_score: float = 0.85,
         prompt_tokens: int = 900,
-        min_confidence: float = 0.2,
+        context_tokens: int = 4000,
+        min_confidence: float | None = None,
     ):
         """
         :param prompt_passages: How many of the passages the model reads, at most.
         :param relative_score: It reads those whose score is at least this share of the best one's. A clear winner is
             read alone: a small model answers better from one passage than from three, and sooner.
         :param prompt_tokens: What they may take together, in tokens of the model.
-        :param min_confidence: Below this P(right) the outcome is `abstained`.
+        :param context_tokens: What the whole prompt may take: the model's context without room for the answer.
+        :param min_confidence: Below this P(right) the outcome is `abstained`; None is the confidence model's threshold.
         """
         self._chat = chat
         self._confidence = confidence
         self._prompt_passages = prompt_passages
         self._relative_score = relative_score
         self._prompt_tokens = prompt_tokens
-        self._min_confidence = min_confidence
+        self._context_tokens = context_tokens
+        self._min_confidence = confidence.threshold if min_confidence is None else min_confidence
 
     def stream(
-        self, question: str, passages: Sequence[Passage], history: Sequence[Message] = (), style: Style = "spoken"
+        self,
+        question: str,
+        passages: Sequence[Passage],
+        history: Sequence[Message] = (),
+        style: Style = "spoken",
+        heard: float = 1.0,
     ) -> AnswerStream:
-        """:raises GenerationError: while iterating, when the model or its server fails."""
+        """:param heard: Confidence of the recogniser, 0 to 1; 1 for a typed question.
+        :raises GenerationError: while iterating, when the model or its server fails.
+        """
         stream = AnswerStream(iter(()))
-        stream._statements = self._run(stream, question, passages, history, style)
+        stream._statements = self._run(stream, question, passages, history, style, heard)
         return stream
 
     def _run(
-        self, stream: AnswerStream, question: str, passages: Sequence[Passage], history: Sequence[Message], style: Style
+        self,
+        stream: AnswerStream,
+        question: str,
+        passages: Sequence[Passage],
+        history: Sequence[Message],
+        style: Style,
+        heard: float,
     ) -> Iterator[Statement | Verdict]:
-        near = [p for p in passages[: self._prompt_passages] if p.score >= self._relative_score * passages[0].score]
-        read = fit_passages(near, self._chat.get_num_tokens, self._prompt_tokens)
-        if not read:
+        if not passages:
             yield Verdict("abstained", ABSTENTION, 0.0)
             return
+        back = which_one(question, history, passages)
+        if back:
+            yield Verdict("clarify", back, 0.0)
+            return
+        near = [p for p in passages[: self._prompt_passages] if p.score >= self._relative_score * passages[0].score]
+        prompt, read = fit_prompt(
+            question,
+            near,
+            history,
+            style,
+            self._chat.get_num_tokens,
+            passage_tokens=self._prompt_tokens,
+            context_tokens=self._context_tokens,
+        )
         # Only what the person said counts as given: an earlier answer of ours is no evidence for the next one.
         asked = " ".join([question, *(line.text for line in history[-2:] if line.speaker == "user")])
         said: list[Statement] = []
         drafted: list[str] = []
         confidence, evidence = 0.0, dict[str, float]()
-        for written, logprobs in self._sentences(stream, question, read, history, style):
+        for written, logprobs in self._sentences(stream, prompt, style):
             sentence = _without_marks(written)
             if not sentence:
                 continue
             drafted.append(sentence)
             found = support(sentence, asked, read)
-            if is_refusal(sentence) or sentence.endswith("?"):
-                break  # a small model that knows no answer sometimes repeats the question
+            # A small model that knows no answer sometimes repeats the question.
+            refuses = is_refusal(sentence) or sentence.endswith("?")
             if not said:
-                gathered = gather(question, read, found, logprobs, style)
+                gathered = gather(
+                    question, sentence, passages, read, found, logprobs, refuses=refuses, style=style, heard=heard
+                )
                 confidence, evidence = self._confidence.probability(gathered), asdict(gathered)
-                if confidence < self._min_confidence or not _may_be_said(found):
-                    break
-            elif not _may_be_said(found):
+            if refuses or (not said and (confidence < self._min_confidence or not _may_be_said(found))):
+                break
+            if not _may_be_said(found):
                 continue
             said.append(Statement(sentence, found.citation))
             yield said[-1]
             if style == "short" or len(said) == _MAX_SENTENCES:
                 break
+        draft = " ".join(drafted)
         if not said:
-            yield Verdict("abstained", ABSTENTION, confidence, (), " ".join(drafted), evidence)
+            yield Verdict("abstained", ABSTENTION, confidence, (), draft, evidence)
             return
         citations = tuple(dict.fromkeys(statement.citation for statement in said if statement.citation))
-        yield Verdict(
-            "answered",
-            " ".join(statement.text for statement in said),
-            confidence,
-            citations,
-            " ".join(drafted),
-            evidence,
-        )
+        answer = " ".join(statement.text for statement in said)
+        yield Verdict("answered", answer, confidence, citations, draft, evidence)
 
     def _sentences(
-        self, stream: AnswerStream, question: str, read: Sequence[Passage], history: Sequence[Message], style: Style
+        self, stream: AnswerStream, prompt: list[BaseMessage], style: Style
     ) -> Iterator[tuple[str, list[float]]]:
         """Each sentence as it is finished, with the log probabilities of its tokens; a bare fact comes as a whole."""
         sentences, logprobs = SentenceStream(), list[float]()
         fact = ""
-        for chunk in self._chat.stream(build_prompt(question, read, history, style)):
+        for chunk in self._chat.stream(prompt):
             if stream.first_token_at is None:
                 stream.first_token_at = time.perf_counter()
             logprobs += chunk.response_metadata.get("logprobs", [])
@@ -169,4 +196,4 @@ def _without_marks(text: str) -> str:
 
 
 def _may_be_said(found: Support) -> bool:
-    return found.citation is not None and found.numbers_found and found.adds
+    return found.citation is not None and found.numbers_found and found.names_found and found.adds

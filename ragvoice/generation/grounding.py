@@ -11,6 +11,7 @@ from ragvoice.datatypes import Citation, Passage
 from ragvoice.sentences import split_sentences
 
 _WORD = re.compile(r"\d+(?:[.,:/-]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)?")
+_WRITTEN_WORD = re.compile(r"\w+(?:['’-]\w+)*")
 _NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*")
 
 STOP_WORDS = frozenset(
@@ -38,6 +39,8 @@ class Support:
     """Share of the claim's content words that the quote, its headings or the question hold, 0 to 1."""
     numbers_found: bool
     """Every number of the claim stands in the passage that is quoted."""
+    names_found: bool
+    """So does every name."""
     adds: bool
     """The claim says more than the question did: a word or number of its own, or yes or no."""
     citation: Citation | None
@@ -58,12 +61,12 @@ def support(claim: str, question: str, passages: Sequence[Passage]) -> Support:
     asked = set(content_words(question))
     fresh = claimed - asked
     adds = bool(fresh or numbers(claim) - numbers(question)) or _YES_NO.match(claim) is not None
-    best, best_value = Support(0.0, not numbers(claim), adds, None), 0.0
+    best, best_value = Support(0.0, not numbers(claim), not names(claim) - asked, adds, None), 0.0
     for passage in passages:
-        around = set(content_words(f"{passage.title} {passage.section}"))
-        numbers_found = numbers(claim) <= numbers(f"{passage.title} {passage.section} {passage.text}") | numbers(
-            question
-        )
+        around = set(content_words(f"{passage.title} {passage.section} {passage.table_header}"))
+        whole = f"{passage.title} {passage.section} {passage.table_header} {passage.text}"
+        numbers_found = numbers(claim) <= numbers(whole) | numbers(question)
+        names_found = names(claim) <= set(content_words(whole)) | asked
         for start, end in split_sentences(passage.text):
             said = set(content_words(passage.text[start:end]))
             value = len(fresh & said) + 0.5 * len(claimed & asked & said) + 0.25 * len(claimed & around - said)
@@ -71,7 +74,7 @@ def support(claim: str, question: str, passages: Sequence[Passage]) -> Support:
             if value > best_value:
                 covered = claimed & (said | around | asked)
                 score = len(covered) / len(claimed) if not fresh or fresh & (said | around) else 0.0
-                best = Support(score, numbers_found, adds, _citation(passage, start, end))
+                best = Support(score, numbers_found, names_found, adds, _citation(passage, start, end))
                 best_value = value
     return best
 
@@ -86,6 +89,18 @@ def coverage(question: str, passages: Sequence[Passage]) -> float:
 def numbers(text: str) -> set[str]:
     """Numbers of a text; 1,250.00 and 1250.00 are the same one."""
     return {_number(match[0]) for match in _NUMBER.finditer(text)}
+
+
+def names(text: str) -> set[str]:
+    """Stems of the words written as names: capitals within a sentence, or capitals and digits within a word."""
+    found = set[str]()
+    for start, end in split_sentences(text):
+        for number, match in enumerate(_WRITTEN_WORD.finditer(text, start, end)):
+            word = match[0]
+            inner = any(letter.isupper() or letter.isdigit() for letter in word[1:])
+            if word[0].isalpha() and (inner or (number and word[0].isupper())):
+                found.update(content_words(word))
+    return found
 
 
 def _number(word: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from ragvoice.datatypes import Message, Passage, Style
+from ragvoice.errors import GenerationError
 
 _INSTRUCTIONS = {
     "spoken": (
@@ -38,6 +39,11 @@ _HISTORY_LINES = 2
 _HISTORY_WORDS = 60
 """Of each line; the rest of a long answer is cut so that the prompt stays within the model's context."""
 
+_TEMPLATE_TOKENS = 64
+"""That a chat template adds around two messages; those that were tried add about 20."""
+_LEAST_TOKENS = 100
+"""Fewer are too few for a passage to be of use."""
+
 
 def build_prompt(
     question: str, passages: Sequence[Passage], history: Sequence[Message] = (), style: Style = "spoken"
@@ -52,6 +58,35 @@ def build_prompt(
     )
     parts = [f"Passages:\n\n{quoted}", said, f"Question: {question}"]
     return [SystemMessage(_INSTRUCTIONS[style]), HumanMessage("\n\n".join(part for part in parts if part))]
+
+
+def fit_prompt(
+    question: str,
+    passages: Sequence[Passage],
+    history: Sequence[Message],
+    style: Style,
+    count_tokens: Callable[[str], int],
+    *,
+    passage_tokens: int,
+    context_tokens: int,
+) -> tuple[list[BaseMessage], list[Passage]]:
+    """The prompt within the model's context, and the passages in it; the history gives way to the passages' first.
+
+    :param passage_tokens: Most that the passages may take.
+    :param context_tokens: Most that the whole prompt may take, without the answer.
+    :raises GenerationError: when the question alone does not fit.
+    """
+    lines: Sequence[Message] = history
+    while True:
+        fixed = sum(count_tokens(message.text) for message in build_prompt(question, (), lines, style))
+        left = context_tokens - fixed - _TEMPLATE_TOKENS
+        if left >= min(_LEAST_TOKENS, passage_tokens):
+            break
+        if not lines:
+            raise GenerationError(f"The question takes {fixed} of {context_tokens} tokens. Ask a shorter question.")
+        lines = ()
+    fitting = fit_passages(passages, count_tokens, min(passage_tokens, left))
+    return build_prompt(question, fitting, lines, style), fitting
 
 
 def fit_passages(passages: Sequence[Passage], count_tokens: Callable[[str], int], budget_tokens: int) -> list[Passage]:

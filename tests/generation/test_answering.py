@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
@@ -16,8 +17,15 @@ QUESTION = "How many days of annual leave do I get?"
 TEXT = "Leave is generous. Employees get 25 days of annual leave a year. Bank holidays come on top of that."
 PASSAGE = Passage("a.md", "a.md", "Handbook", "Leave", 3, None, TEXT, 500, 0.9, 0.8)
 OTHER = Passage("b.md", "b.md", "Pay", "", None, None, "Salaries are paid on the 26th.", 0, 0.8, 0.5)
-SURE = ConfidenceModel(10.0, {})
-UNSURE = ConfidenceModel(-10.0, {})
+
+
+def always(bias: float) -> ConfidenceModel:
+    """As sure of every answer."""
+    none = np.zeros(0)
+    return ConfidenceModel((), none, none, (np.zeros((0, 1)),), (np.array([bias]),))
+
+
+SURE, UNSURE = always(10.0), always(-10.0)
 
 
 class ScriptedChat(GenericFakeChatModel):
