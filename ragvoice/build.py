@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ from ragvoice.datatypes import ModelNames
 from ragvoice.errors import ModelError, UsageError, VectorIndexError
 from ragvoice.models import ModelStore
 from ragvoice.settings import Settings, home
+
+_log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
@@ -155,15 +158,30 @@ def build_answering(settings: Settings) -> Answering:
     from ragvoice.generation.answering import Answering
     from ragvoice.generation.confidence import ConfidenceModel
 
+    confidence = ConfidenceModel.load(settings.confidence_path)
+    stale = [part for part, value in answered_by(settings).items() if (confidence.made_for or {}).get(part) != value]
+    if stale:
+        _log.warning(
+            "The confidence was fitted for another %s, so its threshold may be off. Fit it on your own questions: "
+            "ragvoice evaluate DATASET --fit-abstention",
+            " and ".join(stale),
+        )
     return Answering(
         build_chat_model(settings),
-        ConfidenceModel.load(settings.confidence_path),
+        confidence,
         prompt_passages=settings.prompt_passages,
         relative_score=settings.relative_score,
         prompt_tokens=settings.prompt_tokens,
         context_tokens=settings.context_tokens - settings.max_new_tokens,
         min_confidence=settings.min_confidence,
     )
+
+
+def answered_by(settings: Settings) -> dict[str, str]:
+    """What the fitted confidence depends on."""
+    from ragvoice.generation.prompts import prompt_fingerprint
+
+    return {"prompt": prompt_fingerprint(), "llm": settings.llm, "adapter": settings.adapter or ""}
 
 
 def build_speech_to_text(settings: Settings) -> SpeechToText:

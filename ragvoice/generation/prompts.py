@@ -6,6 +6,7 @@ that a runtime with a prefix cache reads it once.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -102,6 +103,18 @@ def fit_passages(passages: Sequence[Passage], count_tokens: Callable[[str], int]
             kept = max(1, int(len(passage.text) * left / needed * 0.9))
             return [replace(passage, text=passage.text[:kept])]
     return fitting
+
+
+def prompt_fingerprint() -> str:
+    """Of the prompt's wording and order, whatever the question; an adapter and a confidence model belong to one.
+
+    :returns: First 16 hexadecimal digits of a SHA-256.
+    """
+    passage = Passage("d", "s", "title", "section", None, None, "text", 0, 1.0, table_header="header")
+    said = (Message("user", "before"), Message("agent", "said"))
+    messages = [build_prompt("question", (passage, passage), said, style) for style in ("spoken", "short")]
+    words = "\n".join(f"{message.type}: {message.text}" for prompt in messages for message in prompt)
+    return hashlib.sha256(words.encode()).hexdigest()[:16]
 
 
 def is_refusal(text: str) -> bool:
