@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     from ragvoice.evaluation.comparison import Comparison
     from ragvoice.evaluation.datasets import Dataset
     from ragvoice.evaluation.report import Section, SetReport
+    from ragvoice.evaluation.results import QuestionResult
     from ragvoice.evaluation.runner import System
     from ragvoice.settings import Settings
+
+Baseline = Mapping[tuple[str, str], "Sequence[QuestionResult]"]
 
 _ROLES = ("embedder", "llm", "adapter")
 """Settings that name the models which answer a typed question."""
@@ -53,7 +57,9 @@ def evaluate(
     history: Annotated[
         bool, typer.Option("--without-history", help="Ask follow-ups once more without what was said before.")
     ] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Ask everything again, also what is answered already.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Ask everything again, also what is answered already.")
+    ] = False,
 ) -> None:
     """Measure retrieval, answers, grounding, citations, refusals and confidence on sets of questions.
 
@@ -73,8 +79,10 @@ def evaluate(
         raise UsageError("A judge needs both --judge-url and --judge-model.")
     styles: list[Style] = ["short", "spoken"] if style == "both" else [style_name(style)]
     limits = read_gates(gates)
-    before = read_baseline(baseline) if baseline else None
     runs = _planned(datasets, index, questions, limit)
+    before: Baseline = read_baseline(baseline) if baseline else {}
+    if baseline:
+        _check_comparable(before, runs, styles, baseline)
     judge = (judge_url, judge_model) if judge_url and judge_model else None
     reports: list[SetReport] = []
     for run in runs:
@@ -84,7 +92,7 @@ def evaluate(
         for report in new:
             show_set(report)
         reports += new
-    comparisons = _compared(before, reports) if before is not None else []
+    comparisons = _compared(before, reports) if baseline else []
     broken = [sentence for r in reports for sentence in broken_limits(limits, r.name, r.style, r.figures)]
     broken += _broken_since(limits, comparisons)
     for comparison in comparisons:
@@ -173,11 +181,7 @@ def _evaluated(run: _Run, styles: Sequence[Style], extras: _Extras, bars: Report
     reports = []
     for style in styles:
         stage = f"{run.dataset.name}, {style}"
-        results = ask_all(
-            run.dataset, system, style, journal, lambda done, total, stage=stage: bars(stage, done, total)
-        )
-        if extras.judge:
-            results = _judged(results, extras, folder, lambda done, total, s=stage: bars(f"{s}, judge", done, total))
+        results = ask_all(run.dataset, system, style, journal, partial(bars, stage))
         sections: list[Section] = []
         if extras.history:
             sections += _history(run.dataset, results, system, style, journal, bars)
@@ -196,30 +200,34 @@ def _history(
     alone, rewritten = without_history(dataset), without_history(dataset, rewritten=True)
     if not alone.questions:
         return []
-    asked = ask_all(alone, system, style, journal, lambda done, total: bars(stage, done, total))
+    asked = ask_all(alone, system, style, journal, partial(bars, stage))
     return [history_section(results, asked, ask_all(rewritten, system, style, journal))]
 
 
-def _compared(
-    before: dict[tuple[str, str], Any], reports: Sequence[SetReport]
-) -> list[Comparison]:
-    """:raises UsageError: when the baseline has no question in common with this run."""
+def _check_comparable(before: Baseline, runs: Sequence[_Run], styles: Sequence[Style], file: Path | None) -> None:
+    """Before hours are spent.
+
+    :raises UsageError: when the baseline has no question in common with what will be asked.
+    """
+    for run in runs:
+        texts = {(question.id, question.text) for question in run.dataset.questions}
+        for style in styles:
+            if any((result.id, result.question) in texts for result in before.get((run.dataset.name, style), ())):
+                return
+    held = ", ".join(f"{name} ({style})" for name, style in before)
+    raise UsageError(f"The baseline {file} has none of these questions in this style. It holds: {held or 'nothing'}.")
+
+
+def _compared(before: Baseline, reports: Sequence[SetReport]) -> list[Comparison]:
     from ragvoice.evaluation.comparison import compare
 
     comparisons = []
     for report in reports:
-        earlier = before.get((report.name, report.style))
-        if earlier is None:
-            typer.echo(f"{report.name}, {report.style}: not in the baseline, so not compared.", err=True)
-            continue
-        found = compare(report.name, report.style, earlier, report.results)
+        found = compare(report.name, report.style, before.get((report.name, report.style), ()), report.results)
         if found.common:
             comparisons.append(found)
         else:
             typer.echo(f"{report.name}, {report.style}: no question in common with the baseline.", err=True)
-    if not comparisons:
-        held = ", ".join(f"{name} ({style})" for name, style in before)
-        raise UsageError(f"Nothing here can be compared with the baseline. It holds: {held or 'nothing'}.")
     return comparisons
 
 

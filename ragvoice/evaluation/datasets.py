@@ -30,7 +30,7 @@ class Question:
     id: str
     text: str
     answers: tuple[str, ...]
-    """Acceptable gold answers. Those of an unanswerable question are what only world knowledge answers."""
+    """Acceptable gold answers; of a question that is not answerable the reply that the set would give."""
     gold_ids: tuple[str, ...]
     """doc_ids, or `FILE#pN`."""
     answerable: bool
@@ -40,6 +40,8 @@ class Question:
     kind: Kind = "answerable"
     standalone: str | None = None
     """A follow-up as somebody would ask it without the history; None where the set does not say."""
+    world_answers: tuple[str, ...] = ()
+    """Of a question that is not answerable: what the world knows and the documents do not say."""
 
 
 @dataclass(frozen=True)
@@ -108,17 +110,20 @@ def is_gold(passage: Passage, gold_id: str) -> bool:
 
 
 def _question(row: dict[str, Any]) -> Question:
+    answers = tuple(str(answer) for answer in row["answers"])
+    off_topic = not row["answerable"] and not row.get("answerability")  # else `answers` are replies that refuse
     history = tuple(Message(line["speaker"], str(line["text"])) for line in row.get("history") or ())
     return Question(
         str(row["id"]),
         str(row["question"]),
-        tuple(str(answer) for answer in row["answers"]),
+        answers,
         tuple(str(gold) for gold in row["gold_ids"]),
         bool(row["answerable"]),
         history,
         tuple(row.get("groups") or ()),
         _kind(row),
         str(row["standalone"]) if row.get("standalone") else None,
+        answers if off_topic else (),
     )
 
 

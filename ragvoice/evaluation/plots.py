@@ -9,9 +9,9 @@ from html import escape
 from typing import Any
 
 from ragvoice.evaluation.abstention_metrics import reliability_bins, risk_coverage
+from ragvoice.evaluation.results import QuestionResult
 from ragvoice.evaluation.retrieval_metrics import CUTOFFS
 from ragvoice.evaluation.scores import STAGES, Figure, confidence_and_right
-from ragvoice.evaluation.results import QuestionResult
 
 _INK, _FAINT, _FIRST, _SECOND = "#010101", "#020202", "#030303", "#040404"
 _CSS = {_INK: "currentColor", _FAINT: "var(--line)", _FIRST: "var(--accent)", _SECOND: "var(--warn)"}

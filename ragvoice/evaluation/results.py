@@ -68,6 +68,7 @@ class QuestionResult:
     bleu: float | None = None
     chrf: float | None = None
     right: bool | None = None
+    """False for a refusal; None for a question that is not answerable."""
     right_draft: bool | None = None
     """Of the draft, whether or not it was said; False for a question that is not answerable."""
     grounded: float | None = None

@@ -7,14 +7,17 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from statistics import mean
 from typing import Any, Protocol
 
 from pydantic import TypeAdapter
 
 from ragvoice.datatypes import Answer, Citation, Message, Passage, Style
+from ragvoice.evaluation.abstention_metrics import leaked
 from ragvoice.evaluation.answer_metrics import bleu, chrf, contains, exact_match, f1, is_right, rouge_l
 from ragvoice.evaluation.datasets import Dataset, Question, is_gold
 from ragvoice.evaluation.failures import classify
+from ragvoice.evaluation.grounding_metrics import citation_precision, citation_recall, groundedness, quote_found
 from ragvoice.evaluation.journal import Journal
 from ragvoice.evaluation.provenance import without_folders
 from ragvoice.evaluation.results import Cited, QuestionResult, ReadPassage
@@ -201,7 +204,7 @@ def _wording(said: str, draft: str, question: Question, style: Style) -> dict[st
     """Figures of the words of an answerable question with gold answers; all 0 when nothing was said."""
     golds = question.answers
     if not question.answerable:
-        return {"right": False, "right_draft": False}
+        return {"right_draft": False}
     if not golds:
         return {}
     measures = {
@@ -215,7 +218,20 @@ def _wording(said: str, draft: str, question: Question, style: Style) -> dict[st
 
 
 def _trust(answer: Answer, question: Question) -> dict[str, Any]:
-    return {}
+    """Figures of what the answer rests on, rounded; None where they are not defined."""
+    cited, golds = answer.citations, question.gold_ids if question.answerable else ()
+    gold = [float(_cited(citation, golds).gold) for citation in cited] if golds else []
+    found = [float(quote_found(citation, answer.passages)) for citation in cited]
+    shares = {
+        "grounded": groundedness(answer),
+        "citation_precision": citation_precision(answer),
+        "citation_recall": citation_recall(answer, golds),
+        "cites_gold": mean(gold) if gold else None,
+        "quotes_found": mean(found) if found else None,
+    }
+    rounded = {name: None if value is None else round(value, 4) for name, value in shares.items()}
+    known = question.world_answers
+    return {**rounded, "leaked": leaked("" if answer.abstained else answer.answer, known) if known else None}
 
 
 def _cited(citation: Citation, golds: Sequence[str]) -> Cited:

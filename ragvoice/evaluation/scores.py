@@ -94,11 +94,8 @@ def _retrieved(name: str, result: QuestionResult) -> float | None:
     return None if result.retrieval is None else result.retrieval[name]
 
 
-def _followup(
-    name: str,
-    which: Literal["retrieval", "retrieval_without_history", "retrieval_of_standalone"],
-    result: QuestionResult,
-) -> float | None:
+def _followup(name: str, which: str, result: QuestionResult) -> float | None:
+    """:param which: A field of the result: how the follow-up was searched for."""
     scores: Mapping[str, float] | None = getattr(result, which)
     return scores[name] if result.history and scores is not None else None
 
