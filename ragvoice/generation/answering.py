@@ -12,7 +12,7 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from ragvoice.datatypes import Citation, Message, Outcome, Passage, Style
 from ragvoice.generation.confidence import ConfidenceModel, gather
 from ragvoice.generation.grounding import Support, support
-from ragvoice.generation.prompts import build_prompt, fit_passages, is_refusal
+from ragvoice.generation.prompts import build_prompt, fit_passages, is_refusal, prompt_hash
 from ragvoice.sentences import SentenceStream
 
 ABSTENTION = "That is not in the documents."
@@ -56,6 +56,8 @@ class AnswerStream:
         self.verdict: Verdict = Verdict("abstained", ABSTENTION, 0.0)
         self.first_token_at: float | None = None
         """`time.perf_counter()` when the model's first token came."""
+        self.prompt_hash = ""
+        """Of what the model was sent; empty when it was not asked."""
 
     def __iter__(self) -> Iterator[Statement]:
         for step in self._statements:
@@ -149,7 +151,9 @@ class Answering:
         """Each sentence as it is finished, with the log probabilities of its tokens; a bare fact comes as a whole."""
         sentences, logprobs = SentenceStream(), list[float]()
         fact = ""
-        for chunk in self._chat.stream(build_prompt(question, read, history, style)):
+        messages = build_prompt(question, read, history, style)
+        stream.prompt_hash = prompt_hash(messages)
+        for chunk in self._chat.stream(messages):
             if stream.first_token_at is None:
                 stream.first_token_at = time.perf_counter()
             logprobs += chunk.response_metadata.get("logprobs", [])

@@ -6,6 +6,7 @@ that a runtime with a prefix cache reads it once.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -52,6 +53,11 @@ def build_prompt(
     )
     parts = [f"Passages:\n\n{quoted}", said, f"Question: {question}"]
     return [SystemMessage(_INSTRUCTIONS[style]), HumanMessage("\n\n".join(part for part in parts if part))]
+
+
+def prompt_hash(messages: Sequence[BaseMessage]) -> str:
+    """SHA-256 of the roles and texts, in hexadecimal: equal for equal prompts."""
+    return hashlib.sha256("\0".join(f"{message.type}\0{message.text}" for message in messages).encode()).hexdigest()
 
 
 def fit_passages(passages: Sequence[Passage], count_tokens: Callable[[str], int], budget_tokens: int) -> list[Passage]:
