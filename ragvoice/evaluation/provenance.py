@@ -14,13 +14,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from langchain_core.messages import BaseMessage
-
 import ragvoice
 from ragvoice.build import build_store
-from ragvoice.datatypes import Message, Passage, Style
 from ragvoice.errors import RagVoiceError
-from ragvoice.generation.prompts import build_prompt
+from ragvoice.generation.prompts import prompt_fingerprint
 from ragvoice.retrieval.generations import Manifest
 from ragvoice.settings import Settings
 
@@ -47,14 +44,14 @@ def provenance(settings: Settings, roles: Sequence[str]) -> dict[str, Any]:
         },
         "settings": described(settings),
         "models": models(settings, roles),
-        "prompt_sha256": prompt_hash(),
+        "prompt_sha256": prompt_fingerprint(),
         "answering_code_sha256": code_hash(),
     }
 
 
 def fingerprint(settings: Settings, roles: Sequence[str], manifest: Manifest) -> str:
     """SHA-256 over everything that decides an answer; two runs with the same one may share answers."""
-    parts = [described(settings), models(settings, roles), prompt_hash(), code_hash(), manifest.generation]
+    parts = [described(settings), models(settings, roles), prompt_fingerprint(), code_hash(), manifest.generation]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -100,16 +97,6 @@ def models(settings: Settings, roles: Sequence[str]) -> dict[str, dict[str, str 
             digest = None
         found[role] = {"name": _public(name), "sha256": digest}
     return found
-
-
-def prompt_hash() -> str:
-    """SHA-256 of the prompts of one fixed example, in both styles: a changed word or order changes it."""
-    passage = Passage("a.md", "a.md", "Title", "Section", 1, None, "Text.", 0, 1.0, table_header="| a | b |")
-    history = (Message("user", "Before?"), Message("agent", "Yes."))
-    styles: tuple[Style, ...] = ("spoken", "short")
-    prompts: list[list[BaseMessage]] = [build_prompt("Now?", [passage], history, style) for style in styles]
-    text = json.dumps([[(message.type, message.content) for message in prompt] for prompt in prompts])
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def code_hash() -> str:
