@@ -56,6 +56,9 @@ class Evidence:
     """Share of the question's names in the passage that the answer is quoted from, 0 to 1; 1 if it has none."""
     numbers_asked: float
     """The same for its numbers."""
+    quote_names: float
+    """Share of the names in question and answer that the quoted sentence or its headings hold, 0 to 1; 1 without any:
+    a passage may name Poland and the sentence speak of England."""
     mean_logprob: float
     """Mean log probability of the answer's tokens; 0 when the model does not say."""
     min_logprob: float
@@ -109,6 +112,7 @@ def gather(
     known = [value for value in logprobs if not math.isnan(value)]
     asked = set(content_words(question))
     quote_words = set(content_words(quote.quote)) if quote else set[str]()
+    headings = set(content_words(f"{quoted[0].title} {quoted[0].section} {quoted[0].table_header}"))
     return Evidence(
         similarity=max(p.similarity for p in read),
         score=read[0].score,
@@ -118,6 +122,7 @@ def gather(
         quote_coverage=_share(asked, quote_words),
         names_asked=_share(names(question), set(content_words(source))),
         numbers_asked=_share(numbers(question), numbers(source)),
+        quote_names=_share(names(question) | names(answer), quote_words | headings),
         mean_logprob=sum(known) / len(known) if known else 0.0,
         min_logprob=min(known, default=0.0),
         first_logprob=known[0] if known else 0.0,
