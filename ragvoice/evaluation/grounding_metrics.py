@@ -28,8 +28,8 @@ _DENIAL = re.compile(
 )
 """What may stand in a text where a sentence drawn from it says `not`."""
 _CLAUSE_END = re.compile(r"[.,;:!?]")
-_VAGUE = re.compile(r"\b(?:first|second)\b")
-"""Written out, these are seldom numbers."""
+_NO_NUMBER = re.compile(r"\b(?:first|second)\b|[^\w\s.,:/%$€£'’-]|[.,:/](?!\d)")
+"""Punctuation around numbers, and words that are seldom one."""
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
 
 
@@ -158,7 +158,7 @@ def _words(text: str) -> frozenset[str]:
 @lru_cache(maxsize=16384)
 def _plain(text: str) -> str:
     """Lower case, numbers in digits: `Twenty-five days` -> `25 days`; 1 becomes `one`, which is seldom a number."""
-    return str(_number_words()(_VAGUE.sub(" ", _THOUSANDS.sub("", text.lower())).replace("-", " ")))
+    return str(_number_words()(_NO_NUMBER.sub(" | ", _THOUSANDS.sub("", text.lower())).replace("-", " ")))
 
 
 @lru_cache(maxsize=1)

@@ -68,6 +68,7 @@ def test_words_and_numbers_of_the_question_need_no_support() -> None:
     [
         ("You get twenty-five days.", "You get 25 days."),
         ("You get 1 day.", "You get one day."),
+        ("Open: 3, 4 and 25.", "Open (three, four and twenty-five)."),
         ("They paid 12500 euros.", "They paid 12,500 euros."),
         ("It is due on the 8th day.", "It is due on the eighth day."),
     ],
