@@ -100,6 +100,7 @@ def test_a_denial_in_other_words_is_no_contradiction() -> None:
     assert not sentence_supported("You may not smoke indoors.", ["You may smoke indoors."], "")
     assert not sentence_supported("You may smoke indoors.", ["You may not smoke indoors."], "")
     assert sentence_supported("You may smoke with approval.", ["You may not smoke without approval."], "")
+    assert sentence_supported("You park in the yard.", ["You may not park here, you park in the yard."], "")
     # compared with the sentence that holds what is added, not with one that repeats the question
     texts = ["The canteen is no shop. Smoke in the yard."]
     assert sentence_supported("In the canteen shop you smoke in the yard.", texts, "Do I smoke in the canteen shop?")
