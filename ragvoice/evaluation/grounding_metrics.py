@@ -118,14 +118,15 @@ def _sentences(answer: Answer) -> list[str]:
 
 
 def _contradicted(claim: str, own: frozenset[str], texts: Sequence[str]) -> bool:
-    """Compared with the sentence that shares most words, or with those that hold the word which the claim negates.
+    """Compared with the sentence that shares most words; a negated claim also with those that hold half of its words.
 
     Where that sentence negates a word of the claim, its other clauses may still affirm the claim.
     """
     sentences = [text[start:end] for text in texts for start, end in split_sentences(text)]
     nearest = max(sentences, key=lambda said: (len(_words(said) & own), len(_words(said) & _words(claim))), default="")
     if negated := _negated(claim):
-        return not any(_DENIAL.search(said) for said in sentences if said == nearest or negated & _words(said))
+        near = [said for said in sentences if negated & _words(said) and len(own & _words(said)) >= 0.5 * len(own)]
+        return not any(_DENIAL.search(said) for said in [nearest, *near])
     if _NEGATION.search(claim) or not _negated(nearest) & _words(claim):
         return False
     affirmed = _union(_words(clause) for clause in _CLAUSE_END.split(nearest) if not _NEGATION.search(clause))
