@@ -2,8 +2,8 @@
 
 The rule shares stemmed words and numbers with the gate that decides what may be said (`generation.grounding`), but none
 of its thresholds, and it also reads number words, names and negation, which the gate does not.
-How often it errs: docs/experiments.md. Known limits: a paraphrase in other words counts as unsupported, swapped roles
-("A pays B") as supported, and a yes or no is taken on trust.
+How often it errs: benchmarks/grounding_rule.py. Known limits: a paraphrase in other words counts as unsupported,
+swapped roles ("A pays B") as supported, and a yes or no is taken on trust.
 """
 
 from __future__ import annotations
