@@ -2,8 +2,8 @@
 
 The rule shares stemmed words and numbers with the gate that decides what may be said (`generation.grounding`), but none
 of its thresholds, and it also reads number words, names and negation, which the gate does not.
-How often it errs: docs/experiments.md. Known limits: a paraphrase in other words counts as unsupported, swapped roles
-("A pays B") as supported, and a yes or no is taken on trust.
+How often it errs: benchmarks/grounding_rule.py. Known limits: a paraphrase in other words counts as unsupported,
+swapped roles ("A pays B") as supported, and a yes or no is taken on trust.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _DENIAL = re.compile(
 )
 """What may stand in a text where a sentence drawn from it says `not`."""
 _CLAUSE_END = re.compile(r"[.,;:!?]")
-_VAGUE = re.compile(r"\b(?:first|second)\b")
-"""Written out, these are seldom numbers."""
+_NO_NUMBER = re.compile(r"\b(?:first|second)\b|[^\w\s.,:/%$€£'’-]|[.,:/](?!\d)")
+"""Punctuation around numbers, and words that are seldom one."""
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
 
 
@@ -118,12 +118,19 @@ def _sentences(answer: Answer) -> list[str]:
 
 
 def _contradicted(claim: str, own: frozenset[str], texts: Sequence[str]) -> bool:
-    """Compared with the sentence that shares most words, or with those that hold the word which the claim negates."""
+    """Compared with the sentence that shares most words; a negated claim also with those that hold half of its words.
+
+    Where that sentence negates a word of the claim, its other clauses may still affirm the claim.
+    """
     sentences = [text[start:end] for text in texts for start, end in split_sentences(text)]
     nearest = max(sentences, key=lambda said: (len(_words(said) & own), len(_words(said) & _words(claim))), default="")
     if negated := _negated(claim):
-        return not any(_DENIAL.search(said) for said in sentences if said == nearest or negated & _words(said))
-    return _NEGATION.search(claim) is None and bool(_negated(nearest) & _words(claim))
+        near = [said for said in sentences if negated & _words(said) and len(own & _words(said)) >= 0.5 * len(own)]
+        return not any(_DENIAL.search(said) for said in [nearest, *near])
+    if _NEGATION.search(claim) or not _negated(nearest) & _words(claim):
+        return False
+    affirmed = _union(_words(clause) for clause in _CLAUSE_END.split(nearest) if not _NEGATION.search(clause))
+    return len(own & affirmed) < _COVERED * len(own)
 
 
 def _negated(sentence: str) -> set[str]:
@@ -158,7 +165,7 @@ def _words(text: str) -> frozenset[str]:
 @lru_cache(maxsize=16384)
 def _plain(text: str) -> str:
     """Lower case, numbers in digits: `Twenty-five days` -> `25 days`; 1 becomes `one`, which is seldom a number."""
-    return str(_number_words()(_VAGUE.sub(" ", _THOUSANDS.sub("", text.lower())).replace("-", " ")))
+    return str(_number_words()(_NO_NUMBER.sub(" | ", _THOUSANDS.sub("", text.lower())).replace("-", " ")))
 
 
 @lru_cache(maxsize=1)
