@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from ragvoice.datatypes import Passage
 from ragvoice.evaluation.grounding_metrics import sentence_supported
-from ragvoice.generation.grounding import support
+from ragvoice.generation.answering import checked
 from ragvoice.sentences import split_sentences
 
 SHARED = Path(os.environ.get("RAGVOICE_EVAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -40,8 +40,7 @@ def rule(claim: Claim) -> bool:
 
 def gate(claim: Claim) -> bool:
     passages = [Passage("d", "d", "", "", None, None, text, 0, 1.0) for text in claim.texts]
-    found = support(claim.sentence, claim.question, passages)
-    return found.citation is not None and found.numbers_found and found.adds
+    return checked(claim.sentence, claim.question, passages)[1]
 
 
 def pairs(name: str) -> Iterator[tuple[str, Claim]]:
