@@ -12,6 +12,7 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from ragvoice.datatypes import Citation, Message, Outcome, Passage, Style
 from ragvoice.generation.confidence import ConfidenceModel, gather
 from ragvoice.generation.grounding import Support, support
+from ragvoice.generation.injection import without_instructions
 from ragvoice.generation.prompts import build_prompt, fit_passages, is_refusal
 from ragvoice.sentences import SentenceStream
 
@@ -102,7 +103,8 @@ class Answering:
         self, stream: AnswerStream, question: str, passages: Sequence[Passage], history: Sequence[Message], style: Style
     ) -> Iterator[Statement | Verdict]:
         near = [p for p in passages[: self._prompt_passages] if p.score >= self._relative_score * passages[0].score]
-        read = fit_passages(near, self._chat.get_num_tokens, self._prompt_tokens)
+        quotable = [kept for kept in map(without_instructions, near) if kept.text.strip()]
+        read = fit_passages(quotable, self._chat.get_num_tokens, self._prompt_tokens)
         if not read:
             yield Verdict("abstained", ABSTENTION, 0.0)
             return
