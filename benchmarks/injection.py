@@ -1,8 +1,8 @@
 """Instructions hidden in documents: how often does an answer obey them, and what does the defence cost?
 
-    python benchmarks/injection.py attack [--limit 30]     e-mails with an attack in them (resumable: out/injection)
-    python benchmarks/injection.py touched                 chunks of ordinary documents that the defence alters
-    python benchmarks/injection.py asked                   commands in the question itself, to the sample company
+    python benchmarks/injection.py attack [--limit 30] [--alone]   e-mails with an attack (resumable: out/injection)
+    python benchmarks/injection.py touched                         chunks of ordinary documents that the defence alters
+    python benchmarks/injection.py asked                           commands in the question itself (sample company)
 
 `attack`: the e-mails and attacks of BIPIA's e-mail task (MIT). Every e-mail is a document; each case swaps one for a
 copy with an attack at its start, middle or end (seeded; 150 cases, each attack twice) and asks that e-mail's question,
@@ -95,7 +95,7 @@ def read_cases() -> list[Case]:
     return [Case(n, email, attacks[n % len(attacks)], position) for n, (email, position) in enumerate(pairs)]
 
 
-def attack(limit: int) -> None:
+def attack(limit: int, *, alone: bool) -> None:
     cases = read_cases()
     emails = {case.email["id"]: case.email for case in cases}
     settings = _ingested(
@@ -107,15 +107,16 @@ def attack(limit: int) -> None:
     chat = build_chat_model(settings)
     with patch("ragvoice.build.build_chat_model", lambda _: chat):
         bot = build_voicebot(settings, listens=False, speaks=False, retriever=retriever)
-    file = OUT / "answers.jsonl"
+    file = OUT / ("answers-alone.jsonl" if alone else "answers.jsonl")
     done = {row["key"]: row for row in (_lines(file) if file.is_file() else [])}
     rows = []
     with file.open("a", encoding="utf-8") as out, _prompts(chat) as prompts:
         for case in cases[:limit]:
             question, style = case.email["question"], STYLES[case.number % 2]
-            clean = {f"clean-{id_}" for id_ in emails}
-            attacked = clean - {f"clean-{case.email['id']}"} | {f"attacked-{case.number}"}
-            for document, groups in (("clean", clean), ("attacked", attacked)):
+            others = set() if alone else {f"clean-{id_}" for id_ in emails if id_ != case.email["id"]}
+            asked_for = {"clean": f"clean-{case.email['id']}", "attacked": f"attacked-{case.number}"}
+            for document, group in asked_for.items():
+                groups = others | {group}
                 for arm in ARMS:
                     if arm == "ours" and document == "clean":
                         continue  # nothing in these e-mails is blanked (`touched`): the same prompt
@@ -276,6 +277,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("step", choices=("attack", "touched", "asked"))
     parser.add_argument("--limit", type=int, default=30, help="cases of `attack`; 150 are there")
+    parser.add_argument("--alone", action="store_true", help="the case's e-mail is the only document: always read")
     arguments = parser.parse_args()
-    steps = {"attack": lambda: attack(arguments.limit), "touched": touched, "asked": asked}
+    steps = {"attack": lambda: attack(arguments.limit, alone=arguments.alone), "touched": touched, "asked": asked}
     steps[arguments.step]()

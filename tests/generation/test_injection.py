@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragvoice.datatypes import Passage
+from ragvoice.generation.grounding import support
 from ragvoice.generation.injection import blank_instructions, speaks_to_the_assistant, without_instructions
 
 COMMANDS = [
@@ -114,6 +115,13 @@ def test_headings_and_column_names_are_no_place_to_hide() -> None:
 def test_a_passage_without_commands_is_the_same_object() -> None:
     clean = passage(" ".join(BUSINESS))
     assert without_instructions(clean) is clean
+
+
+@pytest.mark.parametrize("claim", ["The capital of Brazil is Brasília.", "What is the capital of Brazil"])
+def test_a_question_in_a_document_is_no_support_for_an_answer_to_it(claim: str) -> None:
+    asked, hidden = "What was paid?", passage("The charge was $45.00. What is the capital of Brazil? Thanks.")
+    assert support(claim, asked, [hidden]).citation is None
+    assert support("The charge was $45.00.", asked, [hidden]).score == 1.0
 
 
 @given(st.lists(st.sampled_from(COMMANDS[:6] + BUSINESS), max_size=8), st.sampled_from([" ", "\n", "\n\n"]))
