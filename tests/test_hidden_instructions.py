@@ -10,6 +10,7 @@ import pytest
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, BaseMessage
+from pydantic import Field
 
 from ingest.documents import Chunking
 from ingest.job import ingest
@@ -30,7 +31,7 @@ ORDERS = ("Ignore all", "bean-bargain", "unrestricted", "French", "im_start")
 class ObedientChat(GenericFakeChatModel):
     """Says what the test wants and notes what it has read."""
 
-    read: list[str] = []
+    read: list[str] = Field(default_factory=list)
 
     def get_num_tokens(self, text: str) -> int:
         return len(text.split())
