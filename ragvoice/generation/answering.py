@@ -14,6 +14,7 @@ from ragvoice.datatypes import Citation, Message, Outcome, Passage, Style
 from ragvoice.generation.clarify import which_one
 from ragvoice.generation.confidence import ConfidenceModel, gather
 from ragvoice.generation.grounding import Support, support
+from ragvoice.generation.injection import without_instructions
 from ragvoice.generation.negation import contradicts
 from ragvoice.generation.prompts import fit_prompt, is_refusal, prompt_hash
 from ragvoice.sentences import SentenceStream
@@ -131,9 +132,13 @@ class Answering:
             yield Verdict("clarify", back, 0.0)
             return
         near = [p for p in passages[: self._prompt_passages] if p.score >= self._relative_score * passages[0].score]
+        quotable = [kept for kept in map(without_instructions, near) if kept.text.strip()]
+        if not quotable:
+            yield Verdict("abstained", ABSTENTION, 0.0)
+            return
         prompt, read = fit_prompt(
             question,
-            near,
+            quotable,
             history,
             style,
             self._chat.get_num_tokens,
