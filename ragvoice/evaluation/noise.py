@@ -58,7 +58,7 @@ def babble(talkers: Sequence[AudioChunk], samples: int, seed: int) -> NDArray[np
         if power > 0:
             first = int(random.integers(len(talker.samples_t)))
             sum_t += np.resize(np.roll(talker.samples_t, -first), samples) / np.sqrt(power)
-    return (sum_t / np.sqrt(max(1, len(talkers)))).astype(np.float32)
+    return np.asarray(sum_t / np.sqrt(max(1, len(talkers))), np.float32)
 
 
 def add_noise(audio: AudioChunk, noise_t: NDArray[np.float32], snr_db: float) -> AudioChunk:
