@@ -85,7 +85,8 @@ def test_a_question_under_every_condition() -> None:
     assert text.recogniser_confidence is None
     assert clean.recogniser_confidence == 0.5
     assert at_20.refused is None
-    assert (at_10.f1, at_5.f1) == (pytest.approx(2 * 2 / (6 + 2)), 0)  # 30 days: 2 of 6 words, 2 of 2
+    assert at_10.f1 == pytest.approx(2 * 2 / (6 + 2))  # 30 days: 2 of 6 words, 2 of 2
+    assert at_5.f1 == 0
     assert bot.asked == [ASKED, heard[1], heard[2]]  # once for the same words
     assert result.spoken is not None
     assert (result.spoken.said, result.spoken.heard) == ("She gets 30 days, not 25.", "She gets 30 days not 20.")
