@@ -24,6 +24,7 @@ from ragvoice.generation.answering import Answering, Verdict
 from ragvoice.generation.clarify import did_you_mean, resolved
 from ragvoice.generation.followup import standalone_question
 from ragvoice.speech.protocols import SpeechToText, TextToSpeech
+from ragvoice.speech.speakable import speakable
 
 NO_SPEECH = "I did not hear a question."
 MAX_QUESTION_WORDS = 300
@@ -183,7 +184,7 @@ class VoiceBot:
             return None
         if self._tts is None:
             raise SpeechError("A spoken answer needs a voice, and none is configured.")
-        return self._tts.synthesise(text)
+        return self._tts.synthesise(speakable(text))
 
     def _speak_line(self, text: str, speak: bool, clock: _Clock) -> Iterator[Said]:
         audio = self._synthesise(text, speak)

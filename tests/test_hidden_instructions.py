@@ -58,7 +58,7 @@ def index(
 def ask(index: Path, embeddings: Embeddings, words: str) -> tuple[Answer, str]:
     """The answer when the model writes these words, and everything that it read before."""
     chat = ObedientChat(messages=iter([AIMessage(words)]))
-    answering = Answering(chat, ConfidenceModel(10.0, {}), relative_score=0.0)
+    answering = Answering(chat, ConfidenceModel.load(), relative_score=0.0, min_confidence=0.0)
     answer = VoiceBot(HybridRetriever(index=DocumentIndex.open(index), embeddings=embeddings), answering).ask(QUESTION)
     return answer, "\n".join(chat.read)
 

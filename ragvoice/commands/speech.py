@@ -56,10 +56,11 @@ def speak(
     from ragvoice.sentences import split_sentences
     from ragvoice.settings import read_settings
     from ragvoice.speech.audio import write_wav
+    from ragvoice.speech.speakable import speakable
 
     if not text.strip():
         raise UsageError("There is nothing to say: the text is empty.")
     voice = build_text_to_speech(read_settings())
-    sentences = [voice.synthesise(text[start:end]).samples_t for start, end in split_sentences(text)]
+    sentences = [voice.synthesise(speakable(text[start:end])).samples_t for start, end in split_sentences(text)]
     write_wav(output, AudioChunk(np.concatenate(sentences), voice.sample_rate_hz))
     typer.echo(f"audio: {output}")

@@ -20,7 +20,7 @@ from ragvoice.datatypes import Answer, AudioChunk, Passage, Style
 from ragvoice.evaluation.answer_metrics import contains, f1
 from ragvoice.evaluation.datasets import Question
 from ragvoice.evaluation.noise import add_noise, babble, pink, white
-from ragvoice.evaluation.runner import hits_at
+from ragvoice.evaluation.retrieval_metrics import ranked_documents, retrieval_scores
 from ragvoice.evaluation.speech_metrics import (
     Errors,
     KeptMeaning,
@@ -135,7 +135,8 @@ def _judge(
     hit = None
     if question.answerable and question.gold_ids:
         query = standalone_question(heard, question.history)
-        hit = hits_at(run.search(query, question.groups), question.gold_ids)[5] if understood else 0.0
+        ranked = ranked_documents(run.search(query, question.groups), question.gold_ids) if understood else []
+        hit = retrieval_scores(ranked, question.gold_ids)["hit@5"]
     outcome, said = None, None
     if run.bot is not None:
         outcome, said = "no_speech", ""
