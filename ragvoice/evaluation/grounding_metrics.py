@@ -28,8 +28,8 @@ _DENIAL = re.compile(
 )
 """What may stand in a text where a sentence drawn from it says `not`."""
 _CLAUSE_END = re.compile(r"[.,;:!?]")
-_VAGUE = re.compile(r"\b(?:one|first|second)\b")
-"""Written out, these are seldom numbers."""
+_NO_NUMBER = re.compile(r"\b(?:first|second)\b|[^\w\s.,:/%$€£'’-]|[.,:/](?!\d)")
+"""Punctuation around numbers, and words that are seldom one."""
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
 
 
@@ -50,9 +50,10 @@ def sentence_supported(sentence: str, cited_texts: Sequence[str], question: str)
     own = claimed - asked or claimed
     if not own or len(own & held) < _COVERED * len(own):
         return False
-    if not _spelt(claim) <= _union(_spelt(text) | numbers(text) for text in (*cited_texts, question)):
+    if not numbers(_plain(claim)) <= _union(numbers(_plain(text)) | numbers(text) for text in (*cited_texts, question)):
         return False
-    return _names(claim) <= held | asked and not _contradicted(claim, cited_texts)
+    known = _union(content_words(text) for text in (*cited_texts, question))
+    return _names(claim) <= known and not _contradicted(claim, own, cited_texts)
 
 
 def groundedness(answer: Answer) -> float | None:
@@ -116,18 +117,30 @@ def _sentences(answer: Answer) -> list[str]:
     return [answer.answer[start:end] for start, end in split_sentences(answer.answer)]
 
 
-def _contradicted(claim: str, texts: Sequence[str]) -> bool:
-    """Compared with the sentence that shares most words, or with those that hold the word which the claim negates."""
+def _contradicted(claim: str, own: frozenset[str], texts: Sequence[str]) -> bool:
+    """Compared with the sentence that shares most words, or with those that hold the word which the claim negates.
+
+    Where that sentence negates a word of the claim, its other clauses may still affirm the claim.
+    """
     sentences = [text[start:end] for text in texts for start, end in split_sentences(text)]
-    nearest = max(sentences, key=lambda sentence: len(_words(sentence) & _words(claim)), default="")
+    nearest = max(sentences, key=lambda said: (len(_words(said) & own), len(_words(said) & _words(claim))), default="")
     if negated := _negated(claim):
         return not any(_DENIAL.search(said) for said in sentences if said == nearest or negated & _words(said))
-    return _NEGATION.search(claim) is None and bool(_negated(nearest) & _words(claim))
+    if _NEGATION.search(claim) or not _negated(nearest) & _words(claim):
+        return False
+    affirmed = _union(_words(clause) for clause in _CLAUSE_END.split(nearest) if not _NEGATION.search(clause))
+    return len(own & affirmed) < _COVERED * len(own)
 
 
-def _negated(text: str) -> set[str]:
-    """The content word after each negation, in the same clause: `is not allowed to smoke` -> allow."""
-    clauses = (_CLAUSE_END.split(text[match.end() :], maxsplit=1)[0] for match in _NEGATION.finditer(text))
+def _negated(sentence: str) -> set[str]:
+    """The content word after each negation, in the same clause: `is not allowed to smoke` -> allow.
+
+    None of `not without approval`: with approval, then.
+    """
+    found = list(_NEGATION.finditer(sentence))
+    if len(found) > 1 and any(match[0].lower() == "without" for match in found):
+        return set()
+    clauses = (_CLAUSE_END.split(sentence[match.end() :], maxsplit=1)[0] for match in found)
     return {word for clause in clauses for word in content_words(clause)[:1]}
 
 
@@ -144,15 +157,14 @@ def _names(text: str) -> set[str]:
 
 
 @lru_cache(maxsize=16384)
-def _spelt(text: str) -> frozenset[str]:
-    """Numbers, also those written in words: `twenty-five days` -> 25."""
-    plain = _VAGUE.sub(" ", _THOUSANDS.sub("", text.lower())).replace("-", " ")
-    return frozenset(numbers(_number_words()(plain)))
+def _words(text: str) -> frozenset[str]:
+    return frozenset(content_words(_plain(text)))
 
 
 @lru_cache(maxsize=16384)
-def _words(text: str) -> frozenset[str]:
-    return frozenset(content_words(text))
+def _plain(text: str) -> str:
+    """Lower case, numbers in digits: `Twenty-five days` -> `25 days`; 1 becomes `one`, which is seldom a number."""
+    return str(_number_words()(_NO_NUMBER.sub(" | ", _THOUSANDS.sub("", text.lower())).replace("-", " ")))
 
 
 @lru_cache(maxsize=1)
