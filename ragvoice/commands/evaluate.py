@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -98,7 +98,7 @@ def evaluate(
     for comparison in comparisons:
         show_comparison(comparison)
     created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    made = provenance(read_settings(), _ROLES)
+    made = {**provenance(read_settings(), _ROLES), "judge": judge_model}
     if json_out:
         data = report_json(created, made, reports, comparisons, broken)
         json_out.write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -182,11 +182,25 @@ def _evaluated(run: _Run, styles: Sequence[Style], extras: _Extras, bars: Report
     for style in styles:
         stage = f"{run.dataset.name}, {style}"
         results = ask_all(run.dataset, system, style, journal, partial(bars, stage))
+        if extras.judge:
+            results = _judged(results, extras.judge, folder, partial(bars, f"{stage}, judge"))
         sections: list[Section] = []
         if extras.history:
             sections += _history(run.dataset, results, system, style, journal, bars)
         reports.append(set_report(run.dataset, style, system.name, index_of(opened.manifest), results, sections))
     return reports
+
+
+def _judged(
+    results: Sequence[QuestionResult], judge: tuple[str, str], folder: Path, progress: Callable[[int, int], None]
+) -> list[QuestionResult]:
+    from hashlib import sha256
+
+    from ragvoice.evaluation.judge import open_judge
+    from ragvoice.evaluation.judging import judged
+
+    name = sha256(" ".join(judge).encode()).hexdigest()[:16]
+    return judged(results, open_judge(*judge), folder / f"judge-{name}.jsonl", progress)
 
 
 def _history(

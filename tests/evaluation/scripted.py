@@ -63,7 +63,8 @@ class ScriptedSystem:
         answer = self.answers[question]
         if isinstance(answer, Exception):
             raise answer
-        return replace(answer, question=question)
+        standalone = question if answer.standalone_question == "q" else answer.standalone_question
+        return replace(answer, question=question, standalone_question=standalone)
 
     def search(self, query: str, groups: Iterable[str], k: int) -> Sequence[Passage]:
         self.searched.append(query)

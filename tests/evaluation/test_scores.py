@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -9,13 +10,18 @@ from scripted import result
 
 from ragvoice.datatypes import Message
 from ragvoice.evaluation.results import QuestionResult
-from ragvoice.evaluation.scores import BY_NAME, MEASURES, confidence_and_right, summarise
+from ragvoice.evaluation.scores import BY_NAME, MEASURES, Figure, confidence_and_right, summarise
 
 UNANSWERABLE: dict[str, Any] = {"answerable": False, "kind": "unanswerable", "right": None, "right_draft": False}
 
 
 def refused(**changes: Any) -> QuestionResult:
     return result(**{"outcome": "abstained", "right": False, "right_draft": False, "f1": 0.0, **changes})
+
+
+@cache
+def figures() -> dict[str, Figure]:
+    return summarise(rows())
 
 
 def rows() -> list[QuestionResult]:
@@ -55,7 +61,7 @@ def rows() -> list[QuestionResult]:
     ],
 )
 def test_figures(name: str, value: float, n: int) -> None:
-    figure = summarise(rows())[name]
+    figure = figures()[name]
     assert figure.value == pytest.approx(value, abs=1e-4)
     assert figure.n == n
     assert figure.low is not None
@@ -64,8 +70,8 @@ def test_figures(name: str, value: float, n: int) -> None:
 
 
 def test_a_figure_that_no_question_defines_is_not_there() -> None:
-    figures = summarise([result(right=True)])
-    assert figures.keys().isdisjoint({"hit@5", "leak_rate", "refused_unanswerable", "judge_correct", "total_p50", "f1"})
+    found = summarise([result(right=True)])
+    assert found.keys().isdisjoint({"hit@5", "leak_rate", "refused_unanswerable", "judge_correct", "total_p50", "f1"})
     assert summarise([]) == {}
 
 
@@ -97,9 +103,9 @@ def test_follow_ups_are_compared_with_their_words_alone() -> None:
 
 def test_percentiles_of_the_stages() -> None:
     seconds = [result(timings={"total": float(n), "retrieve": None}) for n in range(1, 22)]
-    figures = summarise(seconds)
-    assert (figures["total_p50"].value, figures["total_p95"].value) == (11, 20)
-    assert "retrieve_p50" not in figures
+    found = summarise(seconds)
+    assert (found["total_p50"].value, found["total_p95"].value) == (11, 20)
+    assert "retrieve_p50" not in found
 
 
 def test_bleu_is_of_the_whole_set_and_a_refusal_is_an_empty_answer() -> None:
