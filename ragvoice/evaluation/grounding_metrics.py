@@ -2,8 +2,8 @@
 
 The rule shares stemmed words and numbers with the gate that decides what may be said (`generation.grounding`), but none
 of its thresholds, and it also reads number words, names and negation, which the gate does not.
-How often it errs: docs/experiments.md. Known limits: a paraphrase in other words counts as unsupported, swapped roles
-("A pays B") as supported, and a yes or no is taken on trust.
+How often it errs: benchmarks/grounding_rule.py. Known limits: a paraphrase in other words counts as unsupported,
+swapped roles ("A pays B") as supported, and a yes or no is taken on trust.
 """
 
 from __future__ import annotations
@@ -118,14 +118,15 @@ def _sentences(answer: Answer) -> list[str]:
 
 
 def _contradicted(claim: str, own: frozenset[str], texts: Sequence[str]) -> bool:
-    """Compared with the sentence that shares most words, or with those that hold the word which the claim negates.
+    """Compared with the sentence that shares most words; a negated claim also with those that hold half of its words.
 
     Where that sentence negates a word of the claim, its other clauses may still affirm the claim.
     """
     sentences = [text[start:end] for text in texts for start, end in split_sentences(text)]
     nearest = max(sentences, key=lambda said: (len(_words(said) & own), len(_words(said) & _words(claim))), default="")
     if negated := _negated(claim):
-        return not any(_DENIAL.search(said) for said in sentences if said == nearest or negated & _words(said))
+        near = [said for said in sentences if negated & _words(said) and len(own & _words(said)) >= 0.5 * len(own)]
+        return not any(_DENIAL.search(said) for said in [nearest, *near])
     if _NEGATION.search(claim) or not _negated(nearest) & _words(claim):
         return False
     affirmed = _union(_words(clause) for clause in _CLAUSE_END.split(nearest) if not _NEGATION.search(clause))

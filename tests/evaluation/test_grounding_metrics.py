@@ -57,6 +57,13 @@ def test_seven_tenths_of_the_added_words_are_needed() -> None:
     assert not sentence_supported(f"{text} xray yankee zulu whiskey", [text], "")
 
 
+def test_one_name_of_many_words_must_be_right_too() -> None:
+    text = "Requests for travel abroad are approved within five working days by Edith Tarn."
+    assert sentence_supported(text, [text], "")
+    assert not sentence_supported(text.replace("Edith", "Walter"), [text], "")
+    assert not sentence_supported(f"Walter {text.replace('Requests', 'Tarn requests')}", [text], "")  # at the start
+
+
 def test_words_and_numbers_of_the_question_need_no_support() -> None:
     text = "The allowance is paid in June."
     assert sentence_supported("Tier 3 in Gdansk gets it in June.", [text], "When does tier 3 in Gdansk get it?")
