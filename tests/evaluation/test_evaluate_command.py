@@ -146,6 +146,20 @@ def test_questions_without_documents_are_asked_to_an_index(
     assert report()["sets"][0]["failures"] == {"leak": 1}
 
 
+def test_an_index_of_other_documents_is_warned_of(
+    dataset: Path, bot: ScriptedSystem, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("evaluation.toml").write_text("")
+    assert evaluated(dataset) == 0
+    assert evaluated(dataset) == 0
+    assert "other folders" not in capsys.readouterr().err
+    twin = dataset.parent / "elsewhere" / "company"
+    (twin / "documents").mkdir(parents=True)
+    (twin / "questions.jsonl").write_text(json.dumps(QUESTIONS[0]))
+    assert evaluated(twin) == 0
+    assert "made of other folders" in capsys.readouterr().err
+
+
 def test_follow_ups_are_asked_once_more_without_their_history(dataset: Path, bot: ScriptedSystem) -> None:
     history = [{"speaker": "user", "text": "Is there leave?"}]
     (dataset / "follow.jsonl").write_text(json.dumps({**QUESTIONS[0], "history": history}))

@@ -1,4 +1,4 @@
-"""The JSON of a run, and what is read back of it."""
+"""The JSON of a run, and its sections."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from scripted import result
 
 from ragvoice.datatypes import Message
-from ragvoice.errors import UsageError
 from ragvoice.evaluation.comparison import compare
 from ragvoice.evaluation.datasets import Dataset
-from ragvoice.evaluation.report import Section, SetReport, history_section, read_baseline, report_json, set_report
-from ragvoice.evaluation.results import Cited, QuestionResult, ReadPassage
+from ragvoice.evaluation.report import Section, history_section, report_json, set_report
+from ragvoice.evaluation.results import Cited, ReadPassage
 
 RESULT = result(
     history=(Message("user", "Before?"),),
@@ -26,18 +24,6 @@ RESULT = result(
     f1=1.0,
     right=True,
 )
-
-
-def report(*results: QuestionResult, sections: tuple[Section, ...] = ()) -> SetReport:
-    dataset = Dataset("set", Path(), (), 40, "d1g")
-    return SetReport("set", "short", "ragvoice", dataset.available, dataset.digest, {}, results, {}, sections)
-
-
-def test_a_report_is_read_back_as_it_was(tmp_path: Path) -> None:
-    file = tmp_path / "report.json"
-    data = report_json("2026-01-01T00:00:00Z", {"version": "1"}, [report(RESULT)])
-    file.write_text(json.dumps(data))
-    assert read_baseline(file) == {("set", "short"): [RESULT]}
 
 
 def test_what_a_report_says() -> None:
@@ -61,23 +47,6 @@ def test_what_a_report_says() -> None:
     assert row["sections"][0]["data"] == {"wer": 0.1}
     assert data["comparisons"][0]["measures"]["f1"]["after"] == 1.0
     json.dumps(data, allow_nan=False)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [("nonsense", "not a report"), ("[]", "not a report"), ('{"schema": 1}', "sets"), ('{"schema": 99}', "schema 99"),
-     ('{"schema": 1, "sets": [{"set": "a", "style": "b", "questions": [{}]}]}', "not a report")],
-)  # fmt: skip
-def test_a_file_that_is_no_report(tmp_path: Path, text: str, said: str) -> None:
-    file = tmp_path / "baseline.json"
-    file.write_text(text)
-    with pytest.raises(UsageError, match=said):
-        read_baseline(file)
-
-
-def test_a_baseline_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be read"):
-        read_baseline(tmp_path / "none.json")
 
 
 def test_the_worth_of_the_history_is_paired() -> None:
