@@ -75,6 +75,9 @@ def evaluate(
 
     if (judge_url is None) != (judge_model is None):
         raise UsageError("A judge needs both --judge-url and --judge-model.")
+    for out in filter(None, (json_out, html_out)):
+        if not out.parent.is_dir():
+            raise UsageError(f"{out} cannot be written: {out.parent} is no folder.")
     styles: list[Style] = ["short", "spoken"] if style == "both" else [style_name(style)]
     limits = read_gates(gates)
     runs = _planned(datasets, index, questions, limit)

@@ -11,6 +11,7 @@ from scripted import REFUSAL, ScriptedSystem, answered
 
 from ragvoice.cli import main
 from ragvoice.errors import GenerationError
+from ragvoice.evaluation.judge import JudgeScore
 
 QUESTIONS: list[dict[str, Any]] = [
     {"id": "leave", "question": "How many days of leave are there?", "answers": ["25 days"], "gold_ids": ["leave.md"],
@@ -120,7 +121,6 @@ def test_a_baseline_of_other_questions_is_refused_before_anything_is_asked(
 def test_one_failure_is_reported_and_only_if_all_fail_the_run_has_failed(
     dataset: Path, bot: ScriptedSystem, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("evaluation.toml").write_text("")
     bot.answers["Where do bicycles stand?"] = GenerationError("no server")
     assert evaluated(dataset) == 0
     assert "1 of 3 questions failed" in capsys.readouterr().err
@@ -171,6 +171,25 @@ def test_follow_ups_are_asked_once_more_without_their_history(dataset: Path, bot
     assert section["data"]["right without the history"]["difference"] == 0
 
 
+def test_a_judge_grades_what_was_answered(dataset: Path, bot: ScriptedSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[tuple[str, str]] = []
+
+    class Strict:
+        def score(self, question: str, *_: object) -> JudgeScore:
+            return JudgeScore(float("bicycles" in question), 1.0, "As it is.")
+
+    def open_judge(url: str, model: str) -> Strict:
+        opened.append((url, model))
+        return Strict()
+
+    monkeypatch.setattr("ragvoice.evaluation.judge.open_judge", open_judge)
+    assert evaluated(dataset, "--judge-url", "http://h:1/v1", "--judge-model", "big", "--json", "out.json") == 0
+    assert opened == [("http://h:1/v1", "big")]
+    made = report()
+    assert made["judge"] == "big"
+    assert made["sets"][0]["scores"]["judge_correct"] == {"value": 0.5, "low": 0.0, "high": 1.0, "n": 2}
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -178,6 +197,7 @@ def test_follow_ups_are_asked_once_more_without_their_history(dataset: Path, bot
         (["--style", "long"], "spoken or short"),
         (["--baseline", "none.json"], "cannot be read"),
         (["--gates", "none.toml"], "cannot be read"),
+        (["--html", "none/report.html"], "none is no folder"),
         (["--questions", "none.jsonl"], "none.jsonl"),
     ],
 )
