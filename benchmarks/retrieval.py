@@ -15,7 +15,7 @@ from pathlib import Path
 from ragvoice.build import build_retriever, open_index
 from ragvoice.commands.evaluate import ingest_if_missing
 from ragvoice.evaluation.datasets import Question, read_dataset
-from ragvoice.evaluation.runner import CUTOFFS, hits_at
+from ragvoice.evaluation.retrieval_metrics import CUTOFFS, ranked_documents, retrieval_scores
 from ragvoice.generation.followup import standalone_question
 from ragvoice.retrieval.retriever import HybridRetriever
 from ragvoice.settings import home, read_settings
@@ -37,10 +37,11 @@ def _asked(question: Question) -> list[str]:
 
 
 def row(name: str, retriever: HybridRetriever, questions: Sequence[Question], query: Callable[[Question], str]) -> str:
-    found = [
-        hits_at(retriever.search(query(question), 50, question.groups), question.gold_ids) for question in questions
-    ]
-    means = (sum(hits[k] for hits in found) / len(found) for k in CUTOFFS)
+    found = []
+    for question in questions:
+        passages = retriever.search(query(question), 50, question.groups)
+        found.append(retrieval_scores(ranked_documents(passages, question.gold_ids), question.gold_ids))
+    means = (sum(scores[f"hit@{k}"] for scores in found) / len(found) for k in CUTOFFS)
     return f"| {name} | {len(questions)} | " + " | ".join(f"{mean:.3f}" for mean in means) + " |"
 
 

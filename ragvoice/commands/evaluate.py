@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,14 +17,11 @@ from ragvoice.errors import UsageError
 if TYPE_CHECKING:
     from ragvoice.commands.progress import Report
     from ragvoice.datatypes import Style
-    from ragvoice.evaluation.comparison import Comparison
     from ragvoice.evaluation.datasets import Dataset
     from ragvoice.evaluation.report import Section, SetReport
     from ragvoice.evaluation.results import QuestionResult
     from ragvoice.evaluation.runner import System
     from ragvoice.settings import Settings
-
-Baseline = Mapping[tuple[str, str], "Sequence[QuestionResult]"]
 
 _ROLES = ("embedder", "llm", "adapter")
 """Settings that name the models which answer a typed question."""
@@ -70,19 +67,23 @@ def evaluate(
 
     from ragvoice.commands.evaluation_tables import show_broken, show_comparison, show_failed, show_set
     from ragvoice.commands.progress import stage_bars
-    from ragvoice.evaluation.gates import broken_limits, read_gates
+    from ragvoice.evaluation.baseline import check_comparable, compared, read_baseline
+    from ragvoice.evaluation.gates import broken_changes, broken_limits, read_gates
     from ragvoice.evaluation.provenance import provenance
-    from ragvoice.evaluation.report import read_baseline, report_json
+    from ragvoice.evaluation.report import report_json
     from ragvoice.settings import read_settings
 
     if (judge_url is None) != (judge_model is None):
         raise UsageError("A judge needs both --judge-url and --judge-model.")
+    for out in filter(None, (json_out, html_out)):
+        if not out.parent.is_dir():
+            raise UsageError(f"{out} cannot be written: {out.parent} is no folder.")
     styles: list[Style] = ["short", "spoken"] if style == "both" else [style_name(style)]
     limits = read_gates(gates)
     runs = _planned(datasets, index, questions, limit)
-    before: Baseline = read_baseline(baseline) if baseline else {}
-    if baseline:
-        _check_comparable(before, runs, styles, baseline)
+    before = read_baseline(baseline) if baseline else None
+    if before is not None:
+        check_comparable(before, [run.dataset for run in runs], styles)
     judge = (judge_url, judge_model) if judge_url and judge_model else None
     reports: list[SetReport] = []
     for run in runs:
@@ -92,13 +93,13 @@ def evaluate(
         for report in new:
             show_set(report)
         reports += new
-    comparisons = _compared(before, reports) if baseline else []
+    comparisons = compared(before, reports) if before is not None else []
     broken = [sentence for r in reports for sentence in broken_limits(limits, r.name, r.style, r.figures)]
-    broken += _broken_since(limits, comparisons)
+    broken += [sentence for comparison in comparisons for sentence in broken_changes(limits, comparison)]
     for comparison in comparisons:
         show_comparison(comparison)
     created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    made = provenance(read_settings(), _ROLES)
+    made = {**provenance(read_settings(), _ROLES), "judge": judge_model}
     if json_out:
         data = report_json(created, made, reports, comparisons, broken)
         json_out.write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -115,6 +116,7 @@ def evaluate(
 def ingest_if_missing(dataset: Dataset, settings: Settings) -> None:
     """:raises UsageError: when there is neither an index nor a document to make one of."""
     if (settings.index_path / "CURRENT").is_file():
+        _warn_of_other_documents(dataset, settings.index_path)
         return
     if dataset.documents is None:
         raise UsageError(
@@ -125,6 +127,24 @@ def ingest_if_missing(dataset: Dataset, settings: Settings) -> None:
 
     typer.echo(f"Ingesting {dataset.name} first.", err=True)
     ingest_command([dataset.documents], index=settings.index_path)
+
+
+def _warn_of_other_documents(dataset: Dataset, index: Path) -> None:
+    """Two datasets whose folders have the same name share an index."""
+    from contextlib import closing
+
+    from ragvoice.retrieval.generations import current_generation, open_catalogue
+
+    if dataset.documents is None:
+        return
+    with closing(open_catalogue(current_generation(index))) as catalogue:
+        roots = {root for (root,) in catalogue.execute("SELECT root FROM roots")}
+    if str(dataset.documents.resolve()) not in roots:
+        typer.echo(
+            f"The index {index} was made of other folders than {dataset.documents}: {', '.join(sorted(roots))}. "
+            "Name another one with --index if that is not what you want.",
+            err=True,
+        )
 
 
 @dataclass(frozen=True)
@@ -182,6 +202,8 @@ def _evaluated(run: _Run, styles: Sequence[Style], extras: _Extras, bars: Report
     for style in styles:
         stage = f"{run.dataset.name}, {style}"
         results = ask_all(run.dataset, system, style, journal, partial(bars, stage))
+        if extras.judge:
+            results = _judged(results, extras.judge, folder, partial(bars, f"{stage}, judge"))
         sections: list[Section] = []
         if extras.history:
             sections += _history(run.dataset, results, system, style, journal, bars)
@@ -189,8 +211,20 @@ def _evaluated(run: _Run, styles: Sequence[Style], extras: _Extras, bars: Report
     return reports
 
 
+def _judged(
+    results: Sequence[QuestionResult], judge: tuple[str, str], folder: Path, progress: Callable[[int, int], None]
+) -> list[QuestionResult]:
+    from hashlib import sha256
+
+    from ragvoice.evaluation.judge import open_judge
+    from ragvoice.evaluation.judging import judged
+
+    name = sha256(" ".join(judge).encode()).hexdigest()[:16]
+    return judged(results, open_judge(*judge), folder / f"judge-{name}.jsonl", progress)
+
+
 def _history(
-    dataset: Dataset, results: Sequence[Any], system: System, style: Style, journal: Path, bars: Report
+    dataset: Dataset, results: Sequence[QuestionResult], system: System, style: Style, journal: Path, bars: Report
 ) -> list[Section]:
     from ragvoice.evaluation.report import history_section
     from ragvoice.evaluation.runner import evaluate as ask_all
@@ -202,36 +236,3 @@ def _history(
         return []
     asked = ask_all(alone, system, style, journal, partial(bars, stage))
     return [history_section(results, asked, ask_all(rewritten, system, style, journal))]
-
-
-def _check_comparable(before: Baseline, runs: Sequence[_Run], styles: Sequence[Style], file: Path | None) -> None:
-    """Before hours are spent.
-
-    :raises UsageError: when the baseline has no question in common with what will be asked.
-    """
-    for run in runs:
-        texts = {(question.id, question.text) for question in run.dataset.questions}
-        for style in styles:
-            if any((result.id, result.question) in texts for result in before.get((run.dataset.name, style), ())):
-                return
-    held = ", ".join(f"{name} ({style})" for name, style in before)
-    raise UsageError(f"The baseline {file} has none of these questions in this style. It holds: {held or 'nothing'}.")
-
-
-def _compared(before: Baseline, reports: Sequence[SetReport]) -> list[Comparison]:
-    from ragvoice.evaluation.comparison import compare
-
-    comparisons = []
-    for report in reports:
-        found = compare(report.name, report.style, before.get((report.name, report.style), ()), report.results)
-        if found.common:
-            comparisons.append(found)
-        else:
-            typer.echo(f"{report.name}, {report.style}: no question in common with the baseline.", err=True)
-    return comparisons
-
-
-def _broken_since(limits: Sequence[Any], comparisons: Sequence[Comparison]) -> list[str]:
-    from ragvoice.evaluation.gates import broken_changes
-
-    return [sentence for comparison in comparisons for sentence in broken_changes(limits, comparison)]

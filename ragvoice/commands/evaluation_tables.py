@@ -43,6 +43,10 @@ def show_set(report: SetReport) -> None:
 
 
 def show_comparison(comparison: Comparison) -> None:
+    """What changed over the common questions, and how many there are."""
+    if not comparison.common:
+        typer.echo(f"{comparison.name}, {comparison.style}: no question in common with the baseline.", err=True)
+        return
     left = [
         f"{number} only {where}"
         for number, where in ((comparison.only_before, "in the baseline"), (comparison.only_after, "now"))
@@ -93,7 +97,7 @@ def _section(section: Section) -> Table:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD)
     for number, column in enumerate(columns):
-        table.add_column(escape(column), justify="right" if number else "left", no_wrap=True)
+        table.add_column(escape(column), justify="right" if number else "left")
     return table
 
 

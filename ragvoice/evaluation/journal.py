@@ -46,7 +46,7 @@ class Journal:
             try:
                 record = json.loads(line)
                 self._records[record.pop("key")] = record
-            except (ValueError, KeyError, AttributeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise UsageError(
                     f"{file.name}, line {number} is not a record of an evaluation: {error!r}. "
                     "Run again with --fresh to begin anew."

@@ -1,20 +1,17 @@
-"""A run as one JSON object, and back; the sections that are more than the list of measures."""
+"""A run as one JSON object; the sections that are more than the list of measures."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ragvoice.datatypes import Style
-from ragvoice.errors import UsageError
 from ragvoice.evaluation import failures
 from ragvoice.evaluation.bootstrap import paired_difference
 from ragvoice.evaluation.comparison import Comparison
 from ragvoice.evaluation.datasets import Dataset
-from ragvoice.evaluation.results import QuestionResult, question_result
+from ragvoice.evaluation.results import QuestionResult
 from ragvoice.evaluation.scores import BY_NAME, Figure, summarise
 
 SCHEMA = 1
@@ -93,30 +90,6 @@ def report_json(
     }
 
 
-def read_baseline(file: Path) -> dict[tuple[str, str], list[QuestionResult]]:
-    """(set, style) -> questions of an earlier `--json`.
-
-    :raises UsageError: when the file is none.
-    """
-    try:
-        report = json.loads(file.read_text(encoding="utf-8"))
-        if report["schema"] != SCHEMA:
-            raise UsageError(
-                f"{file} has schema {report['schema']} of the report; this version reads {SCHEMA}. "
-                "Make the baseline again."
-            )
-        return {
-            (row["set"], row["style"]): [question_result(question) for question in row["questions"]]
-            for row in report["sets"]
-        }
-    except OSError as error:
-        raise UsageError(f"The baseline {file} cannot be read: {error.strerror or error}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(
-            f"{file} is not a report of ragvoice evaluate --json ({type(error).__name__}: {error})."
-        ) from error
-
-
 def history_section(
     results: Sequence[QuestionResult], alone: Sequence[QuestionResult], rewritten: Sequence[QuestionResult]
 ) -> Section:
@@ -138,7 +111,7 @@ def history_section(
             compared = sum(b for _, b in pairs) / len(pairs)
             rows.append(
                 (
-                    f"{name}, {title}",
+                    f"{name.replace('_', ' ')}, {title}",
                     f"{with_history:.3f}",
                     f"{compared:.3f}",
                     f"{change.value:+.3f}",

@@ -166,6 +166,7 @@ def _result(question: Question, style: Style, record: dict[str, Any]) -> Questio
         return replace(result, failure=classify(result))
     answer = _ANSWER.validate_python(record["answer"])
     said = "" if answer.abstained else answer.answer
+    golds = question.gold_ids if question.answerable else ()
     result = replace(
         blank,
         standalone_question=answer.standalone_question,
@@ -174,8 +175,8 @@ def _result(question: Question, style: Style, record: dict[str, Any]) -> Questio
         draft=answer.draft,
         confidence=answer.confidence,
         evidence=dict(answer.evidence),
-        citations=tuple(_cited(citation, question.gold_ids) for citation in answer.citations),
-        passages=tuple(_shown(passage, question.gold_ids) for passage in answer.passages),
+        citations=tuple(_cited(citation, golds) for citation in answer.citations),
+        passages=tuple(_shown(passage, golds) for passage in answer.passages),
         heard=answer.transcription.text if answer.transcription else None,
         timings=asdict(answer.timings),
         **_rankings(question, answer.standalone_question, record["found"]),

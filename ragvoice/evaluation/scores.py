@@ -91,13 +91,13 @@ def _judged(result: QuestionResult) -> float | None:
 
 
 def _retrieved(name: str, result: QuestionResult) -> float | None:
-    return None if result.retrieval is None else result.retrieval[name]
+    return None if result.retrieval is None else result.retrieval.get(name)
 
 
 def _followup(name: str, which: str, result: QuestionResult) -> float | None:
     """:param which: A field of the result: how the follow-up was searched for."""
     scores: Mapping[str, float] | None = getattr(result, which)
-    return scores[name] if result.history and scores is not None else None
+    return scores.get(name) if result.history and scores is not None else None
 
 
 def _attribute(name: str, result: QuestionResult) -> float | None:
@@ -205,7 +205,7 @@ MEASURES: tuple[Measure, ...] = (
     *_mean_of("Refusals", "lower", leak_rate=partial(_attribute, "leaked")),
     Measure("aurc", "Confidence", "lower", _judged, _aurc),
     Measure("ece", "Confidence", "lower", _judged, _ece),
-    Measure("auroc", "Confidence", "higher", _judged, _auroc),
+    Measure("auroc", "Confidence", "higher", _judged, _auroc, samples=200),
     *_mean_of("Judge", "higher", **{n: partial(_attribute, n) for n in ("judge_correct", "judge_faithful")}),
     *_mean_of("Errors", "lower", failed=lambda result: float(result.error is not None)),
     *(

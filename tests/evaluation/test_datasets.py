@@ -31,15 +31,64 @@ def test_questions_with_history_and_groups(tmp_path: Path) -> None:
 
 
 def test_documents_are_the_subfolder_where_there_is_one(tmp_path: Path) -> None:
-    assert read_dataset(write(tmp_path, ROW)).documents == tmp_path
+    write(tmp_path, ROW)
+    (tmp_path / "corpus.jsonl").write_text("{}")
+    assert read_dataset(tmp_path).documents == tmp_path
     (tmp_path / "documents").mkdir()
     assert read_dataset(tmp_path).documents == tmp_path / "documents"
+
+
+def test_a_folder_of_questions_alone_has_no_documents(tmp_path: Path) -> None:
+    write(tmp_path, ROW)
+    for name in ("SOURCE.txt", "questions_full.jsonl", ".hidden", "access.toml"):
+        (tmp_path / name).write_text("")
+    assert read_dataset(tmp_path).documents is None
+
+
+def test_another_file_of_questions(tmp_path: Path) -> None:
+    write(tmp_path, ROW)
+    (tmp_path / "questions_full.jsonl").write_text(json.dumps({**ROW, "id": "full"}))
+    dataset = read_dataset(tmp_path, questions_file=tmp_path / "questions_full.jsonl")
+    assert [question.id for question in dataset.questions] == ["full"]
+    assert dataset.digest != read_dataset(tmp_path).digest
+    with pytest.raises(UsageError, match=r"missing\.jsonl"):
+        read_dataset(tmp_path, questions_file=tmp_path / "missing.jsonl")
+
+
+def test_kinds_of_questions(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {**ROW, "id": 1},
+        {**ROW, "id": 2, "answerability": "PARTIAL", "standalone": "Who is it?"},
+        {**ROW, "id": 3, "answerable": False},
+        {**ROW, "id": 4, "answerable": False, "answerability": "UNDERSPECIFIED"},
+    )
+    asked = read_dataset(tmp_path).questions
+    assert [question.kind for question in asked] == ["answerable", "partial", "unanswerable", "underspecified"]
+    assert [question.standalone for question in asked] == [None, "Who is it?", None, None]
+    # The answers of an off-topic question are world knowledge; beside an `answerability` they are polite refusals.
+    assert [question.world_answers for question in asked] == [(), (), ("Ann",), ()]
+
+
+def test_kinds_that_contradict_or_are_not_known(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="answerability is unanswerable"):
+        read_dataset(write(tmp_path, {**ROW, "answerability": "UNANSWERABLE"}))
+    with pytest.raises(UsageError, match="not 'perhaps'"):
+        read_dataset(write(tmp_path, {**ROW, "answerability": "perhaps"}))
+
+
+def test_an_id_is_used_once_and_a_file_is_not_empty(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="two questions with the id 'q1'"):
+        read_dataset(write(tmp_path, ROW, {**ROW, "question": "Where?"}))
+    with pytest.raises(UsageError, match="no question"):
+        read_dataset(write(tmp_path))
 
 
 def test_a_limit_is_spread_over_the_file(tmp_path: Path) -> None:
     write(tmp_path, *({**ROW, "id": number} for number in range(10)))
     assert [question.id for question in read_dataset(tmp_path, 4).questions] == ["0", "2", "5", "7"]
     assert len(read_dataset(tmp_path, 99).questions) == 10
+    assert read_dataset(tmp_path, 4).available == 10
 
 
 def test_a_line_separator_within_a_string_does_not_end_the_line(tmp_path: Path) -> None:
