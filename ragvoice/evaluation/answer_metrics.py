@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from ragvoice.datatypes import Style
-from ragvoice.generation.grounding import content_words
+from ragvoice.generation.grounding import content_words, numbers
 
 _LONG_WORDS = 15
 """A gold answer of so many words is a text to be quoted from, not a fact to be matched."""
@@ -75,12 +75,13 @@ def corpus_chrf(answers: Sequence[str], golds: Sequence[Sequence[str]]) -> float
 def is_right(answer: str, golds: Sequence[str], style: Style) -> bool:
     """What the confidence is an estimate of. A lenient rule, for answers of a sentence or two.
 
-    The answer holds a gold answer; or it is `short` and its F1 is at least 0.5; or a gold answer is a long text (15
-    words) and at least 0.7 of the answer's content words come from it.
+    The answer holds a gold answer; or it is `short`, its F1 with one is at least 0.5 and it has that one's numbers; or
+    a gold answer is a long text (15 words) and at least 0.7 of the answer's content words come from it.
     """
     if not answer.strip():
         return False
-    if contains(answer, golds) or (style == "short" and f1(answer, golds) >= 0.5):
+    close = (gold for gold in golds if style == "short" and f1(answer, [gold]) >= 0.5)
+    if contains(answer, golds) or any(numbers(gold) <= numbers(answer) for gold in close):
         return True
     said = set(content_words(answer))
     long_texts = [set(content_words(gold)) for gold in golds if len(gold.split()) >= _LONG_WORDS]

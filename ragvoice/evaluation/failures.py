@@ -55,15 +55,9 @@ def classify(result: QuestionResult) -> str | None:
 
 
 def passages_read(result: QuestionResult) -> Sequence[ReadPassage] | None:
-    """Those that the model read: the first ones, down to the one whose score the evidence's `margin` is measured to.
-
-    None when the evidence has no margin, because the model was not asked or the system is another one.
-    """
-    margin = result.evidence.get("margin")
-    if margin is None or not result.passages:
-        return None
-    lowest = result.passages[0].score - margin
-    return [passage for passage in result.passages if passage.score >= lowest - 1e-5]
+    """Those that the model read; None when the evidence does not say how many, because it was not asked."""
+    read = result.evidence.get("read")
+    return None if read is None else result.passages[: int(read)]
 
 
 def count(results: Sequence[QuestionResult]) -> dict[str, int]:

@@ -68,6 +68,8 @@ class Evidence:
     """That of the first token."""
     support: float
     """Share of the answer's content words that the quoted sentence holds, 0 to 1."""
+    read: float
+    """How many passages the model read."""
     rank: float
     """Position of the quoted passage among those that the model read, from 0."""
     numbers_found: float
@@ -130,6 +132,7 @@ def gather(
         min_logprob=min(known, default=0.0),
         first_logprob=known[0] if known else 0.0,
         support=support.score,
+        read=float(len(read)),
         rank=float(read.index(quoted[0])),
         numbers_found=float(support.numbers_found),
         names_found=float(support.names_found),

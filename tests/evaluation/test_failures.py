@@ -39,7 +39,7 @@ UNANSWERABLE: dict[str, Any] = {"answerable": False, "kind": "unanswerable", "ri
         ("retrieval miss", {**WRONG, "passages": found(False, False)}),
         ("retrieval miss", {**WRONG, "passages": (), "outcome": "abstained"}),
         ("retrieval miss", {"right": None, "passages": found(False)}),
-        ("gold not read", {**WRONG, "passages": found(False, False, True), "evidence": {"margin": 0.1}}),
+        ("gold not read", {**WRONG, "passages": found(False, False, True), "evidence": {"read": 2.0}}),
         ("wrong refusal", {**WRONG, "outcome": "abstained", "grounded": None}),
         ("wrong refusal", {**WRONG, "outcome": "clarify", "grounded": None}),
         ("wrong passage used", {**WRONG, "citations": CITES_OTHER}),
@@ -54,10 +54,9 @@ def test_kinds(kind: str | None, case: dict[str, Any]) -> None:
     assert kind is None or kind in KINDS
 
 
-def test_what_the_model_read_follows_from_the_margin() -> None:
+def test_what_the_model_read_are_the_first_passages() -> None:
     passages = found(False, True, False)
-    read = passages_read(result(passages=passages, evidence={"margin": 0.1}))
-    assert read == list(passages[:2])
+    assert passages_read(result(passages=passages, evidence={"read": 2.0})) == passages[:2]
     assert passages_read(result(passages=passages)) is None
 
 
