@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ragvoice.evaluation import provenance
-from ragvoice.evaluation.provenance import described, fingerprint, models, prompt_hash, without_folders
+from ragvoice.evaluation.provenance import described, fingerprint, models, without_folders
 from ragvoice.generation import prompts
 from ragvoice.retrieval.generations import EmbedderIdentity, Manifest
 from ragvoice.settings import Settings, read_settings
@@ -68,9 +68,9 @@ def test_the_fingerprint_follows_settings_models_prompt_code_and_index(
     monkeypatch.setattr(provenance, "code_hash", lambda: "other code")
     assert now() != first
     monkeypatch.undo()
-    before = prompt_hash()
+    before = prompts.prompt_fingerprint()
     monkeypatch.setitem(prompts._INSTRUCTIONS, "spoken", "Answer.")
-    assert prompt_hash() != before
+    assert prompts.prompt_fingerprint() != before
 
 
 def test_code_that_answers_is_hashed_and_the_evaluation_is_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
