@@ -32,10 +32,10 @@ def questions() -> list[QuestionResult]:
         question=EVIL, answer=EVIL, draft=EVIL + "2", golds=(EVIL,), gold_ids=(EVIL,), history=(Message("user", EVIL),),
         standalone_question=EVIL + "3", citations=(Cited(EVIL, EVIL, 2, EVIL, False),), heard=EVIL, judge_reason=EVIL,
         passages=(ReadPassage(EVIL, EVIL, 3, 0.9, EVIL, True), ReadPassage("b", "", None, 0.5, "B", False)),
-        evidence={"margin": 0.0}, retrieval=scores, timings={"total": 2.0, "retrieve": 0.1}, grounded=0.0, f1=0.0,
+        evidence={"read": 1.0}, retrieval=scores, timings={"total": 2.0, "retrieve": 0.1}, grounded=0.0, f1=0.0,
         right=False, right_draft=False, failure="wrong answer",
     )  # fmt: skip
-    good = result(id="2", right=True, right_draft=True, evidence={"margin": 0.0}, retrieval=scores, f1=1.0)
+    good = result(id="2", right=True, right_draft=True, evidence={"read": 1.0}, retrieval=scores, f1=1.0)
     broken = result(id="3", outcome="failed", error=EVIL, failure="error", right=False)
     return [evil, good, broken]
 
