@@ -13,6 +13,7 @@ ALIKE = 0.9
 """Jaccard similarity of the words, from which two passages are the same one."""
 
 _WORD = re.compile(r"\w+")
+_NUMBER = re.compile(r"\w*\d\w*")
 
 
 def distinct(
@@ -28,7 +29,7 @@ def distinct(
     seen: list[tuple[set[str], set[str]]] = []
     for passage in passages:
         words = set(_WORD.findall(f"{passage.title} {passage.section} {passage.table_header} {passage.text}".lower()))
-        numbers = {word for word in _WORD.findall(passage.text) if any(letter.isdigit() for letter in word)}
+        numbers = set(_NUMBER.findall(passage.text))
         twin = next((i for i, (w, n) in enumerate(seen) if n == numbers and _alike(w, words)), None)
         if twin is None:
             if len(kept) == limit:

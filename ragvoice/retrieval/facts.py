@@ -6,9 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
+ARCHIVES = frozenset({"archive", "archives", "archived", "old", "obsolete", "superseded"})
+"""Names of folders."""
+
+_EDITION_MARKS = re.compile(r"\b(?:version|edition|v)\W?\d[\w.]*|\d+", re.IGNORECASE)
 _YEAR = re.compile(r"(?<![^\W_])(?:19|20)\d\d(?![^\W_])")
 
 
@@ -42,7 +47,7 @@ class DocumentFacts:
         """The date it goes by: from which it is valid, else when it was written."""
         return self.valid_from or self.written
 
-    @property
+    @cached_property
     def edition(self) -> int | None:
         """The year that tells it from its other editions: in the title, in the file's name, else that of `valid_from`.
 
@@ -53,6 +58,16 @@ class DocumentFacts:
         if named:
             return int(named[-1])
         return self.valid_from.year if self.valid_from else None
+
+    @cached_property
+    def family(self) -> str:
+        """Its title without numbers, which its other editions share."""
+        return " ".join(_EDITION_MARKS.sub(" ", self.title.lower()).split())
+
+    @cached_property
+    def archived(self) -> bool:
+        """In a folder of documents that are kept, but no longer hold."""
+        return not ARCHIVES.isdisjoint(self.doc_id.lower().split("/")[:-1])
 
 
 def years(text: str) -> set[int]:

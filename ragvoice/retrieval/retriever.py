@@ -31,7 +31,7 @@ from ragvoice.retrieval.versions import in_force, standing
 
 _CANDIDATES = 100
 """Taken from each of the two searches before they are fused."""
-_COMPARED = 40
+_COMPARED = 20
 """Of the fused candidates, the first ones, whose words are compared with the question's."""
 PHRASE_WEIGHT = 0.07
 """Weight of the pairs of words that question and passage share; the rest is the fused score."""
