@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ragvoice.datatypes import Message
 from ragvoice.generation.grounding import content_words
@@ -15,6 +15,8 @@ _POINTERS = re.compile(
 )
 _FEW_WORDS = 3
 """A question with no more content words than this rarely stands alone in the middle of a conversation."""
+TOPIC_CHANGE = 0.05
+"""By so much of the cosine a question must fit the documents better alone than joined with what was said before."""
 
 
 def leans_on_history(question: str) -> bool:
@@ -30,3 +32,16 @@ def standalone_question(question: str, history: Sequence[Message]) -> str:
     while asked and leans_on_history(chain[0]):
         chain.insert(0, asked.pop())
     return " ".join(chain)
+
+
+def search_question(question: str, history: Sequence[Message], nearness: Callable[[str], float]) -> str:
+    """What to search for: the standalone question, unless the question fits the documents clearly better alone.
+
+    Then it only looks like a follow-up: the topic has changed.
+
+    :param nearness: Question -> cosine similarity of the best of the passages that a search for it finds.
+    """
+    alone, joined = question.strip(), standalone_question(question, history)
+    if alone != joined and nearness(alone) - nearness(joined) > TOPIC_CHANGE:
+        return alone
+    return joined
