@@ -14,7 +14,7 @@ import typer
 
 from ingest.command import EPILOG as INGEST_EPILOG
 from ingest.command import ingest_command
-from ragvoice.commands import ask, documents, evaluate, index, models, speech
+from ragvoice.commands import ask, conversations, documents, evaluate, index, models, replay, speech, turns
 from ragvoice.errors import RagVoiceError, UsageError
 
 app = typer.Typer(
@@ -30,6 +30,9 @@ app.command("ask", epilog='Example: ragvoice ask "How many holidays do I get?" -
 app.command("status", epilog="Example: ragvoice status --json")(index.status)
 app.add_typer(documents.app, name="documents")
 app.add_typer(index.app, name="index")
+app.add_typer(turns.app, name="turns")
+app.add_typer(conversations.app, name="conversations")
+app.command("replay", epilog="Example: ragvoice replay 3f2a91")(replay.replay)
 app.command("transcribe", epilog="Example: ragvoice transcribe question.wav --json")(speech.transcribe)
 app.command("speak", epilog='Example: ragvoice speak "Good morning." -o hello.wav')(speech.speak)
 app.command("evaluate", epilog="Example: ragvoice evaluate data --limit 40 --json report.json")(evaluate.evaluate)

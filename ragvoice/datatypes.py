@@ -155,6 +155,8 @@ class Answer:
     """What the model wrote and would have been said if nothing spoke against it; for evaluation, never shown."""
     evidence: dict[str, float] = field(default_factory=dict)
     """What the confidence was estimated from, by feature; empty when the model was not asked."""
+    prompt_hash: str = ""
+    """SHA-256 of the messages that the model was sent; empty when it was not asked."""
 
     @property
     def abstained(self) -> bool:

@@ -10,6 +10,7 @@
     +-- AudioError            bytes that are not audio, or audio that cannot be used
     +-- SpeechError           recognition or synthesis failed
     +-- GenerationError       the language model failed or its server does not answer
+    +-- TurnLogError          the file of the logged turns cannot be read or written
 
 A message says what was got, what was expected and what to do next. `code` is stable and goes into JSON output.
 """
@@ -55,3 +56,7 @@ class SpeechError(RagVoiceError):
 
 class GenerationError(RagVoiceError):
     code = "generation"
+
+
+class TurnLogError(RagVoiceError):
+    code = "turn_log"

@@ -114,6 +114,15 @@ class Settings(BaseSettings):
     threads: int = Field(default_factory=lambda: max(1, len(os.sched_getaffinity(0))), ge=1)
     """CPU threads of each model; they run one after another."""
 
+    person: str = ""
+    """Who asks, as logged turns and stored conversations name them; a pseudonym will do."""
+    turn_log: bool = True
+    """Keep a record of every turn of `ragvoice ask`. docs/turns.md"""
+    turn_log_days: int = Field(90, ge=1)
+    """After so many days a logged turn is deleted."""
+    turns: Path | None = None
+    """File of the logged turns; None is RAGVOICE_HOME/turns.sqlite."""
+
     @field_validator("groups", mode="before")
     @classmethod
     def _split_at_commas(cls, value: object) -> object:
@@ -133,6 +142,10 @@ class Settings(BaseSettings):
     def confidence_path(self) -> Path | None:
         own = home() / CONFIDENCE_FILE
         return self.confidence.expanduser() if self.confidence else own if own.is_file() else None
+
+    @property
+    def turns_path(self) -> Path:
+        return (self.turns or home() / "turns.sqlite").expanduser()
 
     @classmethod
     def settings_customise_sources(

@@ -158,6 +158,7 @@ class VoiceBot:
             timings=clock.timings(stream.first_token_at),
             draft=verdict.draft,
             evidence=verdict.evidence,
+            prompt_hash=stream.prompt_hash,
         )
 
     def ask(

@@ -22,6 +22,12 @@ DOCUMENTS = Path(__file__).resolve().parents[1] / "data" / "documents"
 MODELS = ("all-minilm-l6-v2", "qwen2.5-coder-0.5b-instruct", "whisper-base", "piper-en-us-joe-medium")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _turns_of_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test logs its turns beside those of whoever runs it."""
+    os.environ["RAGVOICE_TURNS"] = str(tmp_path_factory.mktemp("turns") / "turns.sqlite")
+
+
 @pytest.fixture(scope="session")
 def model_home() -> Path:
     """The RAGVOICE_HOME of this run, with the default models in it."""

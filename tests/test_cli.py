@@ -18,7 +18,9 @@ COMMANDS = [
     ["ingest"], ["search"], ["ask"], ["transcribe"], ["speak"], ["evaluate"],
     ["documents", "list"], ["documents", "show"], ["documents", "remove"], ["status"],
     ["index", "verify"], ["index", "compact"], ["index", "export"], ["index", "import"], ["index", "forget"],
-    ["models", "pull"], ["models", "list"], ["models", "verify"], ["models", "path"],
+    ["models", "pull"], ["models", "list"], ["models", "verify"], ["models", "path"], ["replay"],
+    ["turns", "list"], ["turns", "show"], ["turns", "rate"], ["turns", "forget"], ["turns", "export"],
+    ["conversations", "list"], ["conversations", "show"], ["conversations", "delete"], ["conversations", "export"],
 ]  # fmt: skip
 HIT = {"doc_id", "source", "title", "section", "page", "place", "score", "text", "start_index"}
 ANSWER = {

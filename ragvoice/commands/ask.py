@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ragvoice.commands.options import AsJson, Groups, Index, Input, group_names, style_name
+from ragvoice.commands.options import AsJson, Groups, Index, Input, Person, group_names, style_name
 
 if TYPE_CHECKING:
     from ragvoice.contract import Request
     from ragvoice.datatypes import Answer, AudioChunk, Message, Style
+    from ragvoice.settings import Settings
     from ragvoice.voicebot import VoiceBot
 
 
@@ -71,11 +72,18 @@ def ask(
     groups: Groups = None,
     style: Annotated[str, typer.Option(help="spoken: a sentence to hear; short: the bare fact.")] = "spoken",
     speak: Annotated[Path | None, typer.Option(help="Write the spoken answer to this WAV file.")] = None,
+    conversation: Annotated[
+        str | None,
+        typer.Option(help="Go on with a stored conversation, or begin a new one.", metavar="ID|last|new"),
+    ] = None,
+    person: Person = None,
+    no_log: Annotated[bool, typer.Option("--no-log", help="Keep no record of this turn. docs/turns.md")] = False,
     input_file: Input = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer a question from the documents, with citations, or say that it is not in them."""
     from ragvoice.build import build_voicebot
+    from ragvoice.build_turns import build_recorder
     from ragvoice.contract import answer_json, printable
     from ragvoice.errors import UsageError
     from ragvoice.settings import read_settings
@@ -85,9 +93,13 @@ def ask(
         raise UsageError('Give one of: a question, --audio FILE, --input FILE. Example: ragvoice ask "Who leads HR?"')
     if input_file and speak:
         raise UsageError("--speak goes with one question, not with --input.")
+    if input_file and conversation:
+        raise UsageError('--conversation goes with one question; a line of --input has its own "history".')
     wanted = style_name(style)
-    settings = read_settings(index=index)
+    settings = read_settings(index=index, person=person)
     who = group_names(groups, settings.groups)
+    recorder = build_recorder(settings, keep=not no_log)
+    conversation_id, history = _conversation(settings, conversation, keeps=recorder.keeps)
     listens = audio is not None or (input_file is not None and _any_audio(input_file))
     heard = _decoded(audio) if audio else None
     if question is not None:
@@ -97,22 +109,51 @@ def ask(
 
     def answer(request: Request) -> dict[str, Any]:
         asked = _decoded(request.audio) if request.audio else request.question or ""
-        return answer_json(bot.ask(asked, request.history, who, wanted), request.id)
+        done = bot.ask(asked, request.history, who, wanted)
+        recorder.record(done, groups=who, style=wanted, history=request.history)
+        return answer_json(done, request.id)
 
     if input_file:
         _run_lines(input_file, answer)
         return
-    result, path = _one_turn(bot, heard or question or "", who, wanted, speak, quiet=as_json)
+    result, path = _one_turn(bot, heard or question or "", history, who, wanted, speak, quiet=as_json)
+    logged = recorder.record(result, groups=who, style=wanted, history=history, conversation_id=conversation_id)
     if as_json:
         typer.echo(json.dumps(answer_json(result, None)))
-        return
-    _print_sources(result)
-    if path:
-        typer.echo(f"audio: {path}")
+    else:
+        _print_sources(result)
+        if path:
+            typer.echo(f"audio: {path}")
+        if logged:
+            typer.echo(f"turn: {result.turn_id[:12]}")
+    if logged and conversation_id:
+        typer.echo(f"conversation: {conversation_id[:12]}", err=as_json)
+
+
+def _conversation(settings: Settings, name: str | None, *, keeps: bool) -> tuple[str | None, tuple[Message, ...]]:
+    """Identifier and what was said before; neither without a conversation."""
+    from ragvoice.build_turns import build_turn_log
+    from ragvoice.errors import UsageError
+    from ragvoice.turns.conversations import Conversations
+
+    if name is None:
+        return None, ()
+    if name == "new" and not keeps:
+        raise UsageError("A conversation is made of logged turns: leave out --no-log, or set turn_log = true.")
+    stored = Conversations(build_turn_log(settings), settings.person)
+    conversation_id = stored.resolve(name)
+    return conversation_id, () if name == "new" else stored.history(conversation_id)
 
 
 def _one_turn(
-    bot: VoiceBot, asked: str | AudioChunk, who: Iterable[str], style: Style, speak: Path | None, *, quiet: bool
+    bot: VoiceBot,
+    asked: str | AudioChunk,
+    history: Sequence[Message],
+    who: Iterable[str],
+    style: Style,
+    speak: Path | None,
+    *,
+    quiet: bool,
 ) -> tuple[Answer, Path | None]:
     """Show the turn as it happens; write the sound when it is complete."""
     import numpy as np
@@ -123,7 +164,7 @@ def _one_turn(
     from ragvoice.voicebot import Heard, Said
 
     spoken: list[AudioChunk] = []
-    for event in bot.turn(asked, (), who, style, speak=speak is not None):
+    for event in bot.turn(asked, history, who, style, speak=speak is not None):
         if isinstance(event, Heard) and not quiet:
             typer.echo(f"Heard: {event.transcription.text or '(no speech)'}\n")
         elif isinstance(event, Said):

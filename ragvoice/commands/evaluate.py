@@ -3,72 +3,235 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ragvoice.commands.options import Index, style_name
+from ragvoice.commands.options import style_name
+from ragvoice.errors import UsageError
 
 if TYPE_CHECKING:
+    from ragvoice.commands.progress import Report
+    from ragvoice.datatypes import Style
+    from ragvoice.evaluation.comparison import Comparison
     from ragvoice.evaluation.datasets import Dataset
+    from ragvoice.evaluation.report import Section, SetReport
+    from ragvoice.evaluation.results import QuestionResult
+    from ragvoice.evaluation.runner import System
     from ragvoice.settings import Settings
+
+Baseline = Mapping[tuple[str, str], "Sequence[QuestionResult]"]
+
+_ROLES = ("embedder", "llm", "adapter")
+"""Settings that name the models which answer a typed question."""
 
 
 def evaluate(
-    dataset: Annotated[Path, typer.Argument(help="Folder with documents or corpus.jsonl, and questions.jsonl.")],
-    index: Index = None,
+    datasets: Annotated[
+        list[Path], typer.Argument(help="Folders with documents or corpus.jsonl, and questions.jsonl.")
+    ],
+    index: Annotated[
+        Path | None,
+        typer.Option(help="Index to ask, for one dataset. Default: one of its own; without documents the usual one."),
+    ] = None,
+    questions: Annotated[
+        Path | None, typer.Option(help="Questions to take instead of the dataset's questions.jsonl.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Take this many questions, evenly spread.")] = None,
-    style: Annotated[str, typer.Option(help="short (compares with gold strings) or spoken.")] = "short",
+    style: Annotated[str, typer.Option(help="short (compares with gold strings), spoken, or both.")] = "short",
     json_out: Annotated[Path | None, typer.Option("--json", help="Write every question and the scores here.")] = None,
+    html_out: Annotated[Path | None, typer.Option("--html", help="Write a report to read here, one file.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="An earlier --json to compare with.")] = None,
+    gates: Annotated[
+        Path | None,
+        typer.Option(help="Limits that must hold. Default: evaluation.toml in the working folder, else built in."),
+    ] = None,
+    judge_url: Annotated[
+        str | None, typer.Option(help="OpenAI-compatible server of a model that judges each answer.", metavar="URL")
+    ] = None,
+    judge_model: Annotated[str | None, typer.Option(help="Name of that model.", metavar="NAME")] = None,
+    history: Annotated[
+        bool, typer.Option("--without-history", help="Ask follow-ups once more without what was said before.")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Ask everything again, also what is answered already.")
+    ] = False,
 ) -> None:
-    """Measure retrieval, answers and refusals on a set of questions.
+    """Measure retrieval, answers, grounding, citations, refusals and confidence on sets of questions.
 
-    The documents are ingested first when the index is missing; without --index they get one of their own below
-    RAGVOICE_HOME, apart from the index that people ask.
+    The documents are ingested first when the index is missing. A run that was stopped goes on where it was; a changed
+    setting, model, prompt or index begins anew. Ends with 1 when a gate is broken or every question failed.
     """
-    from ragvoice.build import build_retriever, build_voicebot, open_index
-    from ragvoice.commands.progress import stage_bars
-    from ragvoice.evaluation.datasets import read_dataset
-    from ragvoice.evaluation.runner import CUTOFFS, report_json, summarise
-    from ragvoice.evaluation.runner import evaluate as run
-    from ragvoice.settings import home, read_settings
+    from datetime import UTC, datetime
 
-    wanted = style_name(style)
-    data = read_dataset(dataset, limit)
-    settings = read_settings(index=index or home() / "evaluation" / data.name)
-    ingest_if_missing(data, settings)
-    retriever = build_retriever(settings, open_index(settings))
-    bot = build_voicebot(settings, listens=False, speaks=False, retriever=retriever)
-    # A document counts once, so its further chunks must not use up the largest cut-off.
-    depth = 5 * max(CUTOFFS)
-    with stage_bars() as report:
-        results = run(
-            data,
-            bot,
-            lambda query, groups: retriever.search(query, depth, groups),
-            wanted,
-            lambda done, total: report("ask", done, total),
-        )
-    scores = summarise(results)
+    from ragvoice.commands.evaluation_tables import show_broken, show_comparison, show_failed, show_set
+    from ragvoice.commands.progress import stage_bars
+    from ragvoice.evaluation.gates import broken_limits, read_gates
+    from ragvoice.evaluation.provenance import provenance
+    from ragvoice.evaluation.report import read_baseline, report_json
+    from ragvoice.settings import read_settings
+
+    if (judge_url is None) != (judge_model is None):
+        raise UsageError("A judge needs both --judge-url and --judge-model.")
+    styles: list[Style] = ["short", "spoken"] if style == "both" else [style_name(style)]
+    limits = read_gates(gates)
+    runs = _planned(datasets, index, questions, limit)
+    before: Baseline = read_baseline(baseline) if baseline else {}
+    if baseline:
+        _check_comparable(before, runs, styles, baseline)
+    judge = (judge_url, judge_model) if judge_url and judge_model else None
+    reports: list[SetReport] = []
+    for run in runs:
+        ingest_if_missing(run.dataset, run.settings)
+        with stage_bars() as bars:
+            new = _evaluated(run, styles, _Extras(judge, history, fresh), bars)
+        for report in new:
+            show_set(report)
+        reports += new
+    comparisons = _compared(before, reports) if baseline else []
+    broken = [sentence for r in reports for sentence in broken_limits(limits, r.name, r.style, r.figures)]
+    broken += _broken_since(limits, comparisons)
+    for comparison in comparisons:
+        show_comparison(comparison)
+    created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    made = provenance(read_settings(), _ROLES)
     if json_out:
-        json_out.write_text(json.dumps(report_json(data, wanted, results), indent=1), encoding="utf-8")
-    typer.echo(f"{data.name}: {scores.questions} questions, style {style}")
-    for k, value in scores.hit_at.items():
-        typer.echo(f"  hit@{k:<22} {_shown(value)}")
-    for name in ("exact_match", "f1", "contains", "refused_unanswerable", "refused_answerable", "cites_gold"):
-        typer.echo(f"  {name.replace('_', ' '):<26} {_shown(getattr(scores, name))}")
-    typer.echo(f"  {'seconds a question (median)':<26} {_shown(scores.seconds_median)}")
+        data = report_json(created, made, reports, comparisons, broken)
+        json_out.write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
+    if html_out:
+        from ragvoice.evaluation.html_report import render
+
+        html_out.write_text(render(created, made, reports, comparisons, broken), encoding="utf-8")
+    every_question_failed = show_failed(reports)
+    show_broken(broken)
+    if broken or every_question_failed:
+        raise typer.Exit(1)
 
 
 def ingest_if_missing(dataset: Dataset, settings: Settings) -> None:
+    """:raises UsageError: when there is neither an index nor a document to make one of."""
     if (settings.index_path / "CURRENT").is_file():
         return
+    if dataset.documents is None:
+        raise UsageError(
+            f"{dataset.name} holds questions but no documents, and there is no index to ask them to. "
+            "Name one with --index, or ingest documents first: ragvoice ingest FOLDER"
+        )
     from ingest.command import ingest_command
 
     typer.echo(f"Ingesting {dataset.name} first.", err=True)
     ingest_command([dataset.documents], index=settings.index_path)
 
 
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+@dataclass(frozen=True)
+class _Run:
+    dataset: Dataset
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class _Extras:
+    judge: tuple[str, str] | None
+    """URL and model."""
+    history: bool
+    fresh: bool
+
+
+def _planned(folders: Sequence[Path], index: Path | None, questions: Path | None, limit: int | None) -> list[_Run]:
+    """:raises UsageError: for what is no dataset, and for flags that do not go with several of them."""
+    from ragvoice.evaluation.datasets import read_dataset
+    from ragvoice.settings import home, read_settings
+
+    if len(folders) > 1 and (index or questions):
+        raise UsageError("--index and --questions go with one dataset; run the others by themselves.")
+    sets = [read_dataset(folder, limit, questions) for folder in folders]
+    names = [dataset.name for dataset in sets]
+    if len(set(names)) < len(names):
+        raise UsageError("Two of the datasets have the same name, and so the same index; run them one by one.")
+    runs = []
+    for dataset in sets:
+        own = home() / "evaluation" / dataset.name if dataset.documents else None
+        settings = read_settings(index=index or own)
+        if dataset.documents is None:
+            typer.echo(f"{dataset.name} has no documents: asked to the index {settings.index_path}.", err=True)
+        runs.append(_Run(dataset, settings))
+    return runs
+
+
+def _evaluated(run: _Run, styles: Sequence[Style], extras: _Extras, bars: Report) -> list[SetReport]:
+    from ragvoice.build import build_retriever, build_voicebot, open_index
+    from ragvoice.evaluation.provenance import fingerprint, index_of
+    from ragvoice.evaluation.report import set_report
+    from ragvoice.evaluation.runner import Application
+    from ragvoice.evaluation.runner import evaluate as ask_all
+    from ragvoice.settings import home
+
+    opened = open_index(run.settings)
+    retriever = build_retriever(run.settings, opened)
+    bot = build_voicebot(run.settings, listens=False, speaks=False, retriever=retriever)
+    system = Application(bot, retriever)
+    folder = home() / "evaluation" / run.dataset.name / "journals"
+    journal = folder / f"{fingerprint(run.settings, _ROLES, opened.manifest)[:16]}.jsonl"
+    if extras.fresh:
+        journal.unlink(missing_ok=True)
+    reports = []
+    for style in styles:
+        stage = f"{run.dataset.name}, {style}"
+        results = ask_all(run.dataset, system, style, journal, partial(bars, stage))
+        sections: list[Section] = []
+        if extras.history:
+            sections += _history(run.dataset, results, system, style, journal, bars)
+        reports.append(set_report(run.dataset, style, system.name, index_of(opened.manifest), results, sections))
+    return reports
+
+
+def _history(
+    dataset: Dataset, results: Sequence[Any], system: System, style: Style, journal: Path, bars: Report
+) -> list[Section]:
+    from ragvoice.evaluation.report import history_section
+    from ragvoice.evaluation.runner import evaluate as ask_all
+    from ragvoice.evaluation.runner import without_history
+
+    stage = f"{dataset.name}, {style}, without history"
+    alone, rewritten = without_history(dataset), without_history(dataset, rewritten=True)
+    if not alone.questions:
+        return []
+    asked = ask_all(alone, system, style, journal, partial(bars, stage))
+    return [history_section(results, asked, ask_all(rewritten, system, style, journal))]
+
+
+def _check_comparable(before: Baseline, runs: Sequence[_Run], styles: Sequence[Style], file: Path | None) -> None:
+    """Before hours are spent.
+
+    :raises UsageError: when the baseline has no question in common with what will be asked.
+    """
+    for run in runs:
+        texts = {(question.id, question.text) for question in run.dataset.questions}
+        for style in styles:
+            if any((result.id, result.question) in texts for result in before.get((run.dataset.name, style), ())):
+                return
+    held = ", ".join(f"{name} ({style})" for name, style in before)
+    raise UsageError(f"The baseline {file} has none of these questions in this style. It holds: {held or 'nothing'}.")
+
+
+def _compared(before: Baseline, reports: Sequence[SetReport]) -> list[Comparison]:
+    from ragvoice.evaluation.comparison import compare
+
+    comparisons = []
+    for report in reports:
+        found = compare(report.name, report.style, before.get((report.name, report.style), ()), report.results)
+        if found.common:
+            comparisons.append(found)
+        else:
+            typer.echo(f"{report.name}, {report.style}: no question in common with the baseline.", err=True)
+    return comparisons
+
+
+def _broken_since(limits: Sequence[Any], comparisons: Sequence[Comparison]) -> list[str]:
+    from ragvoice.evaluation.gates import broken_changes
+
+    return [sentence for comparison in comparisons for sentence in broken_changes(limits, comparison)]

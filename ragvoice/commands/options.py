@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 Index = Annotated[Path | None, typer.Option("--index", help="Folder of the index. Default: RAGVOICE_HOME/index")]
 Groups = Annotated[str | None, typer.Option("--groups", help="Who asks, besides everyone: A,B", metavar="A,B")]
+Person = Annotated[
+    str | None,
+    typer.Option("--person", help="Who asks, for the turn log and stored conversations.", metavar="NAME"),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 Input = Annotated[
     Path | None,

@@ -14,7 +14,7 @@ from ragvoice.datatypes import Citation, Message, Outcome, Passage, Style
 from ragvoice.generation.clarify import which_one
 from ragvoice.generation.confidence import ConfidenceModel, gather
 from ragvoice.generation.grounding import Support, support
-from ragvoice.generation.prompts import fit_prompt, is_refusal
+from ragvoice.generation.prompts import fit_prompt, is_refusal, prompt_hash
 from ragvoice.sentences import SentenceStream
 
 ABSTENTION = "That is not in the documents."
@@ -58,6 +58,8 @@ class AnswerStream:
         self.verdict: Verdict = Verdict("abstained", ABSTENTION, 0.0)
         self.first_token_at: float | None = None
         """`time.perf_counter()` when the model's first token came."""
+        self.prompt_hash = ""
+        """Of what the model was sent; empty when it was not asked."""
 
     def __iter__(self) -> Iterator[Statement]:
         for step in self._statements:
@@ -176,6 +178,7 @@ class Answering:
         """Each sentence as it is finished, with the log probabilities of its tokens; a bare fact comes as a whole."""
         sentences, logprobs = SentenceStream(), list[float]()
         fact = ""
+        stream.prompt_hash = prompt_hash(prompt)
         for chunk in self._chat.stream(prompt):
             if stream.first_token_at is None:
                 stream.first_token_at = time.perf_counter()

@@ -90,6 +90,11 @@ def fit_prompt(
     return build_prompt(question, fitting, lines, style), fitting
 
 
+def prompt_hash(messages: Sequence[BaseMessage]) -> str:
+    """SHA-256 of the roles and texts, in hexadecimal: equal for equal prompts."""
+    return hashlib.sha256("\0".join(f"{message.type}\0{message.text}" for message in messages).encode()).hexdigest()
+
+
 def fit_passages(passages: Sequence[Passage], count_tokens: Callable[[str], int], budget_tokens: int) -> list[Passage]:
     """The best passages that fit together, in their order; the first one is cut rather than left out."""
     fitting: list[Passage] = []
@@ -108,13 +113,12 @@ def fit_passages(passages: Sequence[Passage], count_tokens: Callable[[str], int]
 def prompt_fingerprint() -> str:
     """Of the prompt's wording and order, whatever the question; an adapter and a confidence model belong to one.
 
-    :returns: First 16 hexadecimal digits of a SHA-256.
+    :returns: SHA-256 in hexadecimal.
     """
     passage = Passage("d", "s", "title", "section", None, None, "text", 0, 1.0, table_header="header")
     said = (Message("user", "before"), Message("agent", "said"))
     messages = [build_prompt("question", (passage, passage), said, style) for style in ("spoken", "short")]
-    words = "\n".join(f"{message.type}: {message.text}" for prompt in messages for message in prompt)
-    return hashlib.sha256(words.encode()).hexdigest()[:16]
+    return prompt_hash([message for prompt in messages for message in prompt])
 
 
 def is_refusal(text: str) -> bool:

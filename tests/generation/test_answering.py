@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from ragvoice.datatypes import Message, Passage, Style
 from ragvoice.generation.answering import ABSTENTION, Answering, Statement, Verdict
 from ragvoice.generation.confidence import ConfidenceModel
+from ragvoice.generation.prompts import prompt_hash
 
 QUESTION = "How many days of annual leave do I get?"
 TEXT = "Leave is generous. Employees get 25 days of annual leave a year. Bank holidays come on top of that."
@@ -168,3 +170,30 @@ def test_numbers_of_the_conversation_may_be_repeated() -> None:
     history = (Message("user", "I started in 2019."), Message("agent", "Noted."))
     assert say("Since 2019 you get 25 days of annual leave.", history=history).verdict.outcome == "answered"
     assert_abstained(say("Since 2019 you get 25 days of annual leave."))
+
+
+def test_equal_prompts_have_equal_hashes_and_no_prompt_has_none() -> None:
+    def hash_of(question: str, passages: tuple[Passage, ...] = (PASSAGE,), style: Style = "spoken") -> str:
+        chat = ScriptedChat(messages=iter([AIMessage("Employees get 25 days of annual leave a year.")]))
+        stream = Answering(chat, SURE, min_confidence=0.5).stream(question, passages, (), style)
+        list(stream)
+        return stream.prompt_hash
+
+    assert hash_of(QUESTION) == hash_of(QUESTION)
+    assert (
+        len(
+            {
+                hash_of(QUESTION),
+                hash_of("How many days?"),
+                hash_of(QUESTION, (OTHER,)),
+                hash_of(QUESTION, (PASSAGE,), "short"),
+            }
+        )
+        == 4
+    )
+    assert hash_of(QUESTION, ()) == ""
+
+
+def test_the_prompt_hash_is_of_roles_and_texts_in_order() -> None:
+    found = prompt_hash([SystemMessage("a"), HumanMessage("b")])
+    assert found == hashlib.sha256(b"system\0a\0human\0b").hexdigest()

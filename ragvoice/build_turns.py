@@ -1,0 +1,109 @@
+"""Settings -> the log of turns, and what of the settings a logged turn keeps."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_origin
+
+from ragvoice.build import build_store
+from ragvoice.datatypes import ModelNames
+from ragvoice.errors import ModelError
+from ragvoice.settings import Settings
+
+if TYPE_CHECKING:
+    from ragvoice.turns.log import TurnLog
+    from ragvoice.turns.recorder import Recorder
+    from ragvoice.turns.records import Circumstances, Setting, Turn, UsedModel
+
+_NOT_OF_THE_ANSWER = {
+    "chunk_tokens", "overlap_tokens", "ocr", "recordings", "max_file_mib", "parse_timeout_s", "parse_memory_gib",
+    "parse_workers", "engine", "ray_actor_cpus", "ray_actor_gpus", "ray_actors", "speed", "threads", "turn_log",
+    "turn_log_days",
+}  # fmt: skip
+"""Settings of the index, whose content is logged, of the voice and of the machine."""
+
+
+def build_turn_log(settings: Settings) -> TurnLog:
+    from ragvoice.turns.log import TurnLog
+
+    return TurnLog(settings.turns_path, settings.turn_log_days)
+
+
+def build_recorder(settings: Settings, *, keep: bool = True) -> Recorder:
+    """:param keep: False logs nothing, whatever the settings say."""
+    from ragvoice.turns.recorder import Recorder
+
+    return Recorder(
+        build_turn_log(settings),
+        lambda: build_circumstances(settings),
+        lambda generation: index_id(settings, generation),
+        person=settings.person,
+        keep=keep and settings.turn_log,
+    )
+
+
+def build_circumstances(settings: Settings) -> Circumstances:
+    from ragvoice.turns.circumstances import code_hash, package_version
+    from ragvoice.turns.records import Circumstances
+
+    named = ModelNames(settings.embedder, settings.llm, settings.adapter, settings.stt, settings.tts)
+    models = {
+        part: _used_model(name, served=part == "llm" and settings.llm_runtime == "openai")
+        for part, name in asdict(named).items()
+        if name is not None
+    }
+    return Circumstances(models, answer_settings(settings), package_version(), code_hash())
+
+
+def answer_settings(settings: Settings) -> dict[str, Setting]:
+    """The switches, numbers and choices that an answer depends on, and the language; no other words, which may be
+    paths, addresses or passwords."""
+    return {
+        name: value
+        for name, field in Settings.model_fields.items()
+        if name not in _NOT_OF_THE_ANSWER
+        and (
+            isinstance(value := getattr(settings, name), bool | int | float)
+            or get_origin(field.annotation) is Literal
+            or name == "language"
+        )
+    }
+
+
+def settings_of_turn(settings: Settings, turn: Turn) -> Settings:
+    """The settings of today with those of the turn, and with its language model; a model in a folder is today's."""
+    then: dict[str, Setting | None] = {
+        name: value for name, value in turn.settings.items() if name in Settings.model_fields
+    }
+    for part in ("llm", "adapter"):
+        model = turn.models.get(part)
+        if model is None or not model.is_folder:
+            then[part] = model.name if model else None
+    return settings.model_copy(update=then)
+
+
+def index_id(settings: Settings, generation: str) -> str:
+    """Hash of a generation's files: equal for equal content, wherever it lies.
+
+    :raises VectorIndexError: when it is not there any more.
+    """
+    from ragvoice.retrieval.generations import read_manifest
+
+    files = read_manifest(settings.index_path / "generations" / generation).files
+    lines = "".join(f"{digest}  {name}\n" for name, (_, digest) in sorted(files.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]
+
+
+def _used_model(name: str, *, served: bool) -> UsedModel:
+    from ragvoice.turns.records import UsedModel
+
+    store = build_store()
+    path = Path(name).expanduser()
+    is_folder = path.is_absolute() or (not served and name not in store.catalogue and path.is_dir())
+    shown = path.resolve().name if is_folder else name
+    try:
+        return UsedModel(shown, None if served else store.fingerprint(name), is_folder)
+    except ModelError:  # configured but not here: a recogniser that a typed question does not need
+        return UsedModel(shown, None, is_folder)

@@ -1,0 +1,76 @@
+"""Puts finished turns into the log. It never costs the answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+
+from ragvoice.datatypes import Answer, Message, Style
+from ragvoice.turns.database import DamagedTurnLog
+from ragvoice.turns.log import TurnLog
+from ragvoice.turns.records import Circumstances, turn_of
+
+_log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Of one process: models and settings are looked at once."""
+
+    def __init__(
+        self,
+        log: TurnLog,
+        circumstances: Callable[[], Circumstances],
+        index_id: Callable[[str], str],
+        *,
+        person: str = "",
+        keep: bool = True,
+    ):
+        """
+        :param index_id: Generation -> what identifies its content.
+        :param keep: False keeps no turn; what is older than it may become is deleted all the same.
+        """
+        self._log = log
+        self._find_circumstances = circumstances
+        self._index_id = index_id
+        self._person = person
+        self.keeps = keep
+
+    def record(
+        self,
+        answer: Answer,
+        *,
+        groups: Iterable[str] = (),
+        style: Style = "spoken",
+        history: Sequence[Message] = (),
+        conversation_id: str | None = None,
+    ) -> bool:
+        """:returns: Whether the turn is in the log now; a failure is one warning."""
+        try:
+            if not self.keeps:
+                self._log.prune()
+                return False
+            turn = turn_of(
+                answer,
+                self._circumstances,
+                self._index_id(answer.index_generation),
+                self._log.now(),
+                person=self._person,
+                groups=groups,
+                style=style,
+                history=history,
+                conversation_id=conversation_id,
+            )
+            try:
+                self._log.add(turn)
+            except DamagedTurnLog as error:
+                _log.warning("%s", error)
+                self._log.add(turn)
+        except Exception as error:  # whatever it is: the person has the answer
+            _log.warning("This turn is not logged: %s", error)
+            return False
+        return True
+
+    @cached_property
+    def _circumstances(self) -> Circumstances:
+        return self._find_circumstances()
