@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from ragvoice.datatypes import Message
+from ragvoice.datatypes import Message, Passage
 from ragvoice.generation.grounding import content_words
 
 _OPENINGS = re.compile(r"^\W*(and|but|so|what about|how about|also|then|or|why|why not|really)\b", re.IGNORECASE)
@@ -34,14 +34,23 @@ def standalone_question(question: str, history: Sequence[Message]) -> str:
     return " ".join(chain)
 
 
-def search_question(question: str, history: Sequence[Message], nearness: Callable[[str], float]) -> str:
-    """What to search for: the standalone question, unless the question fits the documents clearly better alone.
+def search_follow_up(
+    question: str, history: Sequence[Message], search: Callable[[str], Sequence[Passage]]
+) -> tuple[str, Sequence[Passage]]:
+    """What was searched for, and what was found.
 
-    Then it only looks like a follow-up: the topic has changed.
-
-    :param nearness: Question -> cosine similarity of the best of the passages that a search for it finds.
+    That is the standalone question, unless the question fits the documents clearly better alone: then it only looks
+    like a follow-up, and the topic has changed.
     """
     alone, joined = question.strip(), standalone_question(question, history)
-    if alone != joined and nearness(alone) - nearness(joined) > TOPIC_CHANGE:
-        return alone
-    return joined
+    found = search(joined)
+    if alone != joined:
+        found_alone = search(alone)
+        if _nearness(found_alone) - _nearness(found) > TOPIC_CHANGE:
+            return alone, found_alone
+    return joined, found
+
+
+def _nearness(passages: Sequence[Passage]) -> float:
+    """Cosine similarity of the nearest one."""
+    return max((passage.similarity for passage in passages), default=0.0)
