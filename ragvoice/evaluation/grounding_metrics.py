@@ -1,9 +1,9 @@
 """Is what was said in what was cited? By rule, without a judge. Pure functions.
 
-The rule shares stemmed words and numbers with the gate that decides what may be said (`generation.grounding`), but none
-of its thresholds, and it also reads number words, names and negation, which the gate does not.
-How often it errs: docs/experiments.md. Known limits: a paraphrase in other words counts as unsupported, swapped roles
-("A pays B") as supported, and a yes or no is taken on trust.
+The rule shares stemmed words, numbers and the rule for negation with the gate that decides what may be said
+(`generation.grounding`, `generation.negation`), but none of its thresholds, and it also reads number words.
+How often it errs: benchmarks/grounding_rule.py. Known limits: a paraphrase in other words counts as unsupported,
+swapped roles ("A pays B") as supported, and a yes or no is taken on trust.
 """
 
 from __future__ import annotations
@@ -16,20 +16,15 @@ from typing import Any
 from ragvoice.datatypes import Answer, Citation, Passage
 from ragvoice.evaluation.datasets import is_gold
 from ragvoice.generation.grounding import content_words, numbers
+from ragvoice.generation.negation import contradicts
 from ragvoice.sentences import split_sentences
 
 _COVERED = 0.7
 """Share of a sentence's own words that the cited texts must hold."""
 
 _YES_NO = re.compile(r"^\W*(?:yes|no)\s*(?:[,.:;!]\s*|$)", re.IGNORECASE)
-_NEGATION = re.compile(r"\b(?:not(?! only)|no|never|cannot|without|neither|nor|none|nobody)\b|n['’]t\b", re.IGNORECASE)
-_DENIAL = re.compile(
-    rf"{_NEGATION.pattern}|\b(?:forb[ia]d|prohibit|exclu|except|unless|refus|declin|lack|fail|only\b)", re.IGNORECASE
-)
-"""What may stand in a text where a sentence drawn from it says `not`."""
-_CLAUSE_END = re.compile(r"[.,;:!?]")
-_VAGUE = re.compile(r"\b(?:first|second)\b")
-"""Written out, these are seldom numbers."""
+_NO_NUMBER = re.compile(r"\b(?:first|second)\b|[^\w\s.,:/%$€£'’-]|[.,:/](?!\d)")
+"""Punctuation around numbers, and words that are seldom one."""
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
 
 
@@ -53,7 +48,7 @@ def sentence_supported(sentence: str, cited_texts: Sequence[str], question: str)
     if not numbers(_plain(claim)) <= _union(numbers(_plain(text)) | numbers(text) for text in (*cited_texts, question)):
         return False
     known = _union(content_words(text) for text in (*cited_texts, question))
-    return _names(claim) <= known and not _contradicted(claim, own, cited_texts)
+    return _names(claim) <= known and not contradicts(claim, question, cited_texts)
 
 
 def groundedness(answer: Answer) -> float | None:
@@ -117,27 +112,6 @@ def _sentences(answer: Answer) -> list[str]:
     return [answer.answer[start:end] for start, end in split_sentences(answer.answer)]
 
 
-def _contradicted(claim: str, own: frozenset[str], texts: Sequence[str]) -> bool:
-    """Compared with the sentence that shares most words, or with those that hold the word which the claim negates."""
-    sentences = [text[start:end] for text in texts for start, end in split_sentences(text)]
-    nearest = max(sentences, key=lambda said: (len(_words(said) & own), len(_words(said) & _words(claim))), default="")
-    if negated := _negated(claim):
-        return not any(_DENIAL.search(said) for said in sentences if said == nearest or negated & _words(said))
-    return _NEGATION.search(claim) is None and bool(_negated(nearest) & _words(claim))
-
-
-def _negated(sentence: str) -> set[str]:
-    """The content word after each negation, in the same clause: `is not allowed to smoke` -> allow.
-
-    None of `not without approval`: with approval, then.
-    """
-    found = list(_NEGATION.finditer(sentence))
-    if len(found) > 1 and any(match[0].lower() == "without" for match in found):
-        return set()
-    clauses = (_CLAUSE_END.split(sentence[match.end() :], maxsplit=1)[0] for match in found)
-    return {word for clause in clauses for word in content_words(clause)[:1]}
-
-
 def _names(text: str) -> set[str]:
     """Stems of capitalised words, without the first of a sentence unless another one follows it."""
     names = set[str]()
@@ -158,7 +132,7 @@ def _words(text: str) -> frozenset[str]:
 @lru_cache(maxsize=16384)
 def _plain(text: str) -> str:
     """Lower case, numbers in digits: `Twenty-five days` -> `25 days`; 1 becomes `one`, which is seldom a number."""
-    return str(_number_words()(_VAGUE.sub(" ", _THOUSANDS.sub("", text.lower())).replace("-", " ")))
+    return str(_number_words()(_NO_NUMBER.sub(" | ", _THOUSANDS.sub("", text.lower())).replace("-", " ")))
 
 
 @lru_cache(maxsize=1)

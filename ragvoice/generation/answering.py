@@ -14,6 +14,8 @@ from ragvoice.datatypes import Citation, Message, Outcome, Passage, Style
 from ragvoice.generation.clarify import which_one
 from ragvoice.generation.confidence import ConfidenceModel, gather
 from ragvoice.generation.grounding import Support, support
+from ragvoice.generation.injection import without_instructions
+from ragvoice.generation.negation import contradicts
 from ragvoice.generation.prompts import fit_prompt, is_refusal, prompt_hash
 from ragvoice.sentences import SentenceStream
 
@@ -49,8 +51,9 @@ class AnswerStream:
     """Iterate to get statements as soon as each is written and found supported; then `verdict` is there.
 
     Rule for saying a sentence: it is no refusal and no question, it says more than the question did, a passage
-    supports it, all its numbers and names stand in that passage, and for the first one the estimated P(right) reaches
-    the threshold. A first sentence that fails makes the whole answer an abstention; a later one is dropped.
+    supports it, all its numbers and names stand in that passage, which does not contradict it, and for the first one
+    the estimated P(right) reaches the threshold. A first sentence that fails makes the whole answer an abstention; a
+    later one is dropped.
     """
 
     def __init__(self, statements: Iterator[Statement | Verdict]):
@@ -129,9 +132,13 @@ class Answering:
             yield Verdict("clarify", back, 0.0)
             return
         near = [p for p in passages[: self._prompt_passages] if p.score >= self._relative_score * passages[0].score]
+        quotable = [kept for kept in map(without_instructions, near) if kept.text.strip()]
+        if not quotable:
+            yield Verdict("abstained", ABSTENTION, 0.0)
+            return
         prompt, read = fit_prompt(
             question,
-            near,
+            quotable,
             history,
             style,
             self._chat.get_num_tokens,
@@ -148,7 +155,7 @@ class Answering:
             if not sentence:
                 continue
             drafted.append(sentence)
-            found = support(sentence, asked, read)
+            found, may_be_said = checked(sentence, asked, read)
             # A small model that knows no answer sometimes repeats the question.
             refuses = is_refusal(sentence) or sentence.endswith("?")
             if not said:
@@ -156,9 +163,9 @@ class Answering:
                     question, sentence, passages, read, found, logprobs, refuses=refuses, style=style, heard=heard
                 )
                 confidence, evidence = self._confidence.probability(gathered), asdict(gathered)
-            if refuses or (not said and (confidence < self._min_confidence or not _may_be_said(found))):
+            if refuses or (not said and (confidence < self._min_confidence or not may_be_said)):
                 break
-            if not _may_be_said(found):
+            if not may_be_said:
                 continue
             said.append(Statement(sentence, found.citation))
             yield said[-1]
@@ -198,5 +205,14 @@ def _without_marks(text: str) -> str:
     return _MARKS.sub("", text).strip()
 
 
-def _may_be_said(found: Support) -> bool:
-    return found.citation is not None and found.numbers_found and found.names_found and found.adds
+def checked(sentence: str, asked: str, read: Sequence[Passage]) -> tuple[Support, bool]:
+    """What supports a sentence, and whether that is enough to say it.
+
+    :param asked: The question, with what the person said before it.
+    """
+    found = support(sentence, asked, read)
+    quote = found.citation
+    if quote is None or not (found.numbers_found and found.names_found and found.adds):
+        return found, False
+    texts = [p.text for p in read if p.doc_id == quote.doc_id and quote.quote in p.text]
+    return found, not contradicts(sentence, asked, texts)

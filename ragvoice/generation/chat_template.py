@@ -11,6 +11,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 
 from ragvoice.errors import ModelError
+from ragvoice.generation.control_tokens import breaker
 
 _ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
@@ -46,12 +47,20 @@ class ChatTemplate:
             raise ModelError(f"{model_path.name} has a chat template that cannot be read ({error}).") from error
         self._special = {name: _token_text(config.get(name)) for name in ("bos_token", "eos_token")}
         self.end_tokens = self._ends(model_path)
+        added = self.tokenizer.get_added_tokens_decoder().values()
+        self._as_text = breaker((token.content, token.special) for token in added)
 
     def render(self, messages: Sequence[BaseMessage], *, add_generation_prompt: bool = True) -> str:
-        """:raises ModelError: when the template does not take these messages."""
+        """The only control tokens in it are the template's own; those that a message spells out stay text.
+
+        :raises ModelError: when the template does not take these messages.
+        """
         from jinja2 import TemplateError
 
-        rows = [{"role": _ROLES.get(message.type, message.type), "content": message.text} for message in messages]
+        rows = [
+            {"role": _ROLES.get(message.type, message.type), "content": self._as_text(message.text)}
+            for message in messages
+        ]
         # Templates test `tools is none`: they expect these two names to be there, as transformers passes them.
         known = {"tools": None, "documents": None, **self._special}
         try:

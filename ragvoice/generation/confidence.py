@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ragvoice.datatypes import Passage, Style
 from ragvoice.errors import UsageError
 from ragvoice.generation.grounding import Support, content_words, coverage, names, numbers
+from ragvoice.generation.negation import negates
 
 PACKAGED = "confidence.json"
 _LONGEST_EXPONENT = 30.0
@@ -56,6 +57,9 @@ class Evidence:
     """Share of the question's names in the passage that the answer is quoted from, 0 to 1; 1 if it has none."""
     numbers_asked: float
     """The same for its numbers."""
+    quote_names: float
+    """Share of the names in question and answer that the quoted sentence or its headings hold, 0 to 1; 1 without any:
+    a passage may name Poland and the sentence speak of England."""
     mean_logprob: float
     """Mean log probability of the answer's tokens; 0 when the model does not say."""
     min_logprob: float
@@ -70,6 +74,8 @@ class Evidence:
     """1 when every number of the answer stands in the quoted passage, else 0."""
     names_found: float
     """1 when every name of the answer stands there, else 0."""
+    negation_differs: float
+    """1 when either the question or the quoted sentence is negated and the other is not, else 0."""
     kind_fits: float
     """0 when the question asks for a number or a time and the answer has none, else 1."""
     refuses: float
@@ -109,6 +115,7 @@ def gather(
     known = [value for value in logprobs if not math.isnan(value)]
     asked = set(content_words(question))
     quote_words = set(content_words(quote.quote)) if quote else set[str]()
+    headings = set(content_words(f"{quoted[0].title} {quoted[0].section} {quoted[0].table_header}"))
     return Evidence(
         similarity=max(p.similarity for p in read),
         score=read[0].score,
@@ -118,6 +125,7 @@ def gather(
         quote_coverage=_share(asked, quote_words),
         names_asked=_share(names(question), set(content_words(source))),
         numbers_asked=_share(numbers(question), numbers(source)),
+        quote_names=_share(names(question) | names(answer), quote_words | headings),
         mean_logprob=sum(known) / len(known) if known else 0.0,
         min_logprob=min(known, default=0.0),
         first_logprob=known[0] if known else 0.0,
@@ -125,6 +133,7 @@ def gather(
         rank=float(read.index(quoted[0])),
         numbers_found=float(support.numbers_found),
         names_found=float(support.names_found),
+        negation_differs=float(negates(question) != negates(quote.quote if quote else "")),
         kind_fits=float(not _ASKS_FOR_NUMBER.search(question) or bool(_SAYS_NUMBER.search(answer))),
         refuses=float(refuses),
         words=math.log1p(len(answer.split())),

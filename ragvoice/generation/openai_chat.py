@@ -6,11 +6,13 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 
 from ragvoice.errors import GenerationError
+from ragvoice.generation.control_tokens import break_common
 
 _CHARACTERS_PER_TOKEN = 3.5
 """For counting without the server's tokenizer; English text has about four, so this errs on the safe side."""
@@ -21,6 +23,12 @@ class ServedChatModel(ChatOpenAI):
 
     def get_num_tokens(self, text: str) -> int:
         return int(len(text) / _CHARACTERS_PER_TOKEN) + 1
+
+    def _get_request_payload(self, input_: LanguageModelInput, **kwargs: Any) -> dict[str, Any]:
+        """Servers turn a marker of their chat template into a control token wherever it stands."""
+        messages = self._convert_input(input_).to_messages()
+        as_text = [message.model_copy(update={"content": break_common(message.text)}) for message in messages]
+        return super()._get_request_payload(as_text, **kwargs)
 
     def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
         try:

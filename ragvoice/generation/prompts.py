@@ -35,6 +35,7 @@ _REFUSALS = re.compile(
     re.IGNORECASE,
 )
 
+_EMPTY_LINES = re.compile(r"\n{3,}")
 _HISTORY_LINES = 2
 """Earlier lines shown to the model; more would cost time to first token and pull a small model off the question."""
 _HISTORY_WORDS = 60
@@ -131,5 +132,5 @@ def _heading(passage: Passage) -> str:
 
 
 def _body(passage: Passage) -> str:
-    """The rows of a split table below the names of their columns."""
-    return "\n".join(part for part in (passage.table_header, passage.text) if part)
+    """The rows of a split table below the names of their columns; no runs of empty lines."""
+    return _EMPTY_LINES.sub("\n\n", "\n".join(part for part in (passage.table_header, passage.text) if part))

@@ -16,6 +16,7 @@ from pydantic import PrivateAttr
 from safetensors import SafetensorError, safe_open
 
 from ragvoice.errors import GenerationError, ModelError
+from ragvoice.generation.control_tokens import breaker
 
 Quantisation = Literal["none", "int8", "4bit"]
 _ROLES = {"system": "system", "human": "user", "ai": "assistant"}
@@ -100,7 +101,10 @@ class TransformersChatModel(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         from transformers import StoppingCriteriaList, TextIteratorStreamer
 
-        rows = [{"role": _ROLES.get(message.type, message.type), "content": message.text} for message in messages]
+        as_text = breaker((token.content, token.special) for token in self._tokenizer.added_tokens_decoder.values())
+        rows = [
+            {"role": _ROLES.get(message.type, message.type), "content": as_text(message.text)} for message in messages
+        ]
         inputs = self._tokenizer.apply_chat_template(
             rows, add_generation_prompt=True, return_tensors="pt", return_dict=True
         ).to(self._model.device)

@@ -57,6 +57,13 @@ def test_seven_tenths_of_the_added_words_are_needed() -> None:
     assert not sentence_supported(f"{text} xray yankee zulu whiskey", [text], "")
 
 
+def test_one_name_of_many_words_must_be_right_too() -> None:
+    text = "Requests for travel abroad are approved within five working days by Edith Tarn."
+    assert sentence_supported(text, [text], "")
+    assert not sentence_supported(text.replace("Edith", "Walter"), [text], "")
+    assert not sentence_supported(f"Walter {text.replace('Requests', 'Tarn requests')}", [text], "")  # at the start
+
+
 def test_words_and_numbers_of_the_question_need_no_support() -> None:
     text = "The allowance is paid in June."
     assert sentence_supported("Tier 3 in Gdansk gets it in June.", [text], "When does tier 3 in Gdansk get it?")
@@ -68,6 +75,7 @@ def test_words_and_numbers_of_the_question_need_no_support() -> None:
     [
         ("You get twenty-five days.", "You get 25 days."),
         ("You get 1 day.", "You get one day."),
+        ("Open: 3, 4 and 25.", "Open (three, four and twenty-five)."),
         ("They paid 12500 euros.", "They paid 12,500 euros."),
         ("It is due on the 8th day.", "It is due on the eighth day."),
     ],
@@ -99,6 +107,7 @@ def test_a_denial_in_other_words_is_no_contradiction() -> None:
     assert not sentence_supported("You may not smoke indoors.", ["You may smoke indoors."], "")
     assert not sentence_supported("You may smoke indoors.", ["You may not smoke indoors."], "")
     assert sentence_supported("You may smoke with approval.", ["You may not smoke without approval."], "")
+    assert sentence_supported("You park in the yard.", ["You may not park here, you park in the yard."], "")
     # compared with the sentence that holds what is added, not with one that repeats the question
     texts = ["The canteen is no shop. Smoke in the yard."]
     assert sentence_supported("In the canteen shop you smoke in the yard.", texts, "Do I smoke in the canteen shop?")
