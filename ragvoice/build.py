@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ragvoice.retrieval.index import DocumentIndex
     from ragvoice.retrieval.live import LiveIndex
     from ragvoice.retrieval.retriever import HybridRetriever, IndexSource
+    from ragvoice.retrieval.scope import Scope
     from ragvoice.retrieval.vector_store import VectorStore
     from ragvoice.speech.protocols import SpeechToText, TextToSpeech
     from ragvoice.voicebot import VoiceBot
@@ -116,10 +117,17 @@ def open_live_index(settings: Settings) -> LiveIndex:
     return LiveIndex(settings.index_path, lambda: open_index(settings))
 
 
-def build_retriever(settings: Settings, index: IndexSource) -> HybridRetriever:
+def build_retriever(settings: Settings, index: IndexSource, scope: Scope | None = None) -> HybridRetriever:
+    """:param scope: What is searched; None is everything."""
     from ragvoice.retrieval.retriever import HybridRetriever
+    from ragvoice.retrieval.scope import EVERYTHING
 
-    return HybridRetriever(index=index, embeddings=build_embeddings(settings), dense_weight=settings.dense_weight)
+    return HybridRetriever(
+        index=index,
+        embeddings=build_embeddings(settings),
+        dense_weight=settings.dense_weight,
+        scope=scope or EVERYTHING,
+    )
 
 
 def build_chat_model(settings: Settings) -> BaseChatModel:

@@ -22,7 +22,7 @@ from ragvoice.datatypes import (
 from ragvoice.errors import SpeechError, UsageError
 from ragvoice.generation.answering import Answering, Verdict
 from ragvoice.generation.clarify import did_you_mean, resolved
-from ragvoice.generation.followup import standalone_question
+from ragvoice.generation.followup import search_follow_up
 from ragvoice.speech.protocols import SpeechToText, TextToSpeech
 from ragvoice.speech.speakable import speakable
 
@@ -134,11 +134,15 @@ class VoiceBot:
         check_question(question)
         question = resolved(question, history)
         started = time.perf_counter()
-        standalone = standalone_question(question, history)
-        passages = tuple(searcher.search(standalone, self._passages, groups))
+        standalone, found = search_follow_up(
+            question, history, lambda query: searcher.search(query, self._passages, groups)
+        )
+        passages = tuple(found)
         clock.mark("retrieve", since=started)
         yield Found(standalone, passages)
-        stream = self._answering.stream(question, passages, history, style, heard)
+        # A question that was searched for by itself is read by itself.
+        told = history if standalone != question.strip() else ()
+        stream = self._answering.stream(question, passages, told, style, heard)
         for statement in stream:
             audio = self._synthesise(statement.text, speak)
             if audio is not None:

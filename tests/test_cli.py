@@ -90,6 +90,7 @@ def test_help_is_quick_and_imports_nothing_heavy(arguments: list[str]) -> None:
         ["ask", "--nonsense"],
         ["search", "x", "-k", "0"],
         ["search", "x", "-k", "many"],
+        ["search", "x", "--since", "yesterday"],
         ["search"],
         ["search", "x", "--input", "y"],
         ["ask"],
@@ -153,6 +154,25 @@ def test_groups_say_who_asks(index: str, capsys: pytest.CaptureFixture[str], mon
     monkeypatch.setenv("RAGVOICE_GROUPS", "hr")
     assert "hr/pay.md" in found()
     assert "hr/pay.md" not in found("--groups", "it")
+
+
+def test_search_looks_only_where_it_is_told(index: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def found(*flags: str) -> set[str]:
+        assert main(["search", "annual leave", "--index", index, "--json", *flags]) == 0
+        return {hit["doc_id"] for hit in lines(capsys.readouterr().out)[0]["hits"]}
+
+    assert found() == {"leave.md", "parking.md"}
+    assert found("--source", "parking.md") == {"parking.md"}
+    assert found("--source", "park*", "--source", "leave.md") == {"leave.md", "parking.md"}
+    assert found("--source", "hr") == set()  # a scope opens nothing
+    assert found("--since", "2020-01-01") == found("--until", "2099-01-01") == found("--tag", "pay") == set()
+
+
+def test_ask_knows_nothing_outside_its_scope(index: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ask", EASY, "--index", index, "--json", "--source", "parking.md"]) == 0
+    answer = lines(capsys.readouterr().out)[0]
+    assert {hit["doc_id"] for hit in answer["passages"]} == {"parking.md"}
+    assert "25" not in answer["answer"]
 
 
 def test_search_takes_lines_in_order_and_goes_on_after_a_bad_one(

@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ragvoice.commands.options import AsJson, Groups, Index, Input, Person, group_names, style_name
+from ragvoice.commands.options import (
+    AsJson,
+    Groups,
+    Index,
+    Input,
+    Person,
+    Since,
+    Sources,
+    Tags,
+    Until,
+    group_names,
+    scope_of,
+    style_name,
+)
 
 if TYPE_CHECKING:
     from ragvoice.contract import Request
@@ -23,6 +36,10 @@ def search(
     index: Index = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many chunks.")] = 10,
     groups: Groups = None,
+    source: Sources = None,
+    since: Since = None,
+    until: Until = None,
+    tag: Tags = None,
     input_file: Input = None,
     as_json: AsJson = False,
 ) -> None:
@@ -30,7 +47,7 @@ def search(
     from ragvoice.build import build_retriever, build_speech_to_text, open_live_index
     from ragvoice.contract import printable, search_json
     from ragvoice.errors import UsageError
-    from ragvoice.generation.followup import standalone_question
+    from ragvoice.generation.followup import search_follow_up
     from ragvoice.settings import read_settings
     from ragvoice.voicebot import check_question
 
@@ -40,12 +57,13 @@ def search(
     who = group_names(groups, settings.groups)
     if query is not None:
         check_question(query)
-    retriever = build_retriever(settings, open_live_index(settings))
+    retriever = build_retriever(settings, open_live_index(settings), scope_of(source, since, until, tag))
     stt = build_speech_to_text(settings) if input_file and _any_audio(input_file) else None
 
     def look_up(text: str, history: Sequence[Message], id_: str | None) -> dict[str, Any]:
         check_question(text)
-        return search_json(text, retriever.search(standalone_question(text, history), k, who), id_)
+        _, found = search_follow_up(text, history, lambda query: retriever.search(query, k, who))
+        return search_json(text, found, id_)
 
     def look_up_line(request: Request) -> dict[str, Any]:
         heard = stt.transcribe(_decoded(request.audio)).text if stt and request.audio else request.question
@@ -70,6 +88,10 @@ def ask(
     audio: Annotated[Path | None, typer.Option(help="The question, recorded.")] = None,
     index: Index = None,
     groups: Groups = None,
+    source: Sources = None,
+    since: Since = None,
+    until: Until = None,
+    tag: Tags = None,
     style: Annotated[str, typer.Option(help="spoken: a sentence to hear; short: the bare fact.")] = "spoken",
     speak: Annotated[Path | None, typer.Option(help="Write the spoken answer to this WAV file.")] = None,
     conversation: Annotated[
@@ -82,7 +104,7 @@ def ask(
     as_json: AsJson = False,
 ) -> None:
     """Answer a question from the documents, with citations, or say that it is not in them."""
-    from ragvoice.build import build_voicebot
+    from ragvoice.build import build_retriever, build_voicebot, open_live_index
     from ragvoice.build_turns import build_recorder
     from ragvoice.contract import answer_json, printable
     from ragvoice.errors import UsageError
@@ -105,7 +127,8 @@ def ask(
     if question is not None:
         question = printable(question)
         check_question(question)
-    bot = build_voicebot(settings, listens=listens, speaks=speak is not None)
+    retriever = build_retriever(settings, open_live_index(settings), scope_of(source, since, until, tag))
+    bot = build_voicebot(settings, listens=listens, speaks=speak is not None, retriever=retriever)
 
     def answer(request: Request) -> dict[str, Any]:
         asked = _decoded(request.audio) if request.audio else request.question or ""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from ragvoice.datatypes import Message
+from ragvoice.datatypes import Message, Passage
 from ragvoice.generation.grounding import content_words
 
 _OPENINGS = re.compile(r"^\W*(and|but|so|what about|how about|also|then|or|why|why not|really)\b", re.IGNORECASE)
@@ -15,6 +15,8 @@ _POINTERS = re.compile(
 )
 _FEW_WORDS = 3
 """A question with no more content words than this rarely stands alone in the middle of a conversation."""
+TOPIC_CHANGE = 0.05
+"""By so much of the cosine a question must fit the documents better alone than joined with what was said before."""
 
 
 def leans_on_history(question: str) -> bool:
@@ -30,3 +32,25 @@ def standalone_question(question: str, history: Sequence[Message]) -> str:
     while asked and leans_on_history(chain[0]):
         chain.insert(0, asked.pop())
     return " ".join(chain)
+
+
+def search_follow_up(
+    question: str, history: Sequence[Message], search: Callable[[str], Sequence[Passage]]
+) -> tuple[str, Sequence[Passage]]:
+    """What was searched for, and what was found.
+
+    That is the standalone question, unless the question fits the documents clearly better alone: then it only looks
+    like a follow-up, and the topic has changed.
+    """
+    alone, joined = question.strip(), standalone_question(question, history)
+    found = search(joined)
+    if alone != joined:
+        found_alone = search(alone)
+        if _nearness(found_alone) - _nearness(found) > TOPIC_CHANGE:
+            return alone, found_alone
+    return joined, found
+
+
+def _nearness(passages: Sequence[Passage]) -> float:
+    """Cosine similarity of the nearest one."""
+    return max((passage.similarity for passage in passages), default=0.0)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ragvoice.datatypes import EVERYONE, Passage, Place
 from ragvoice.errors import UsageError, VectorIndexError, VectorServerError
+from ragvoice.retrieval.facts import DocumentFacts
 from ragvoice.retrieval.generations import (
     Manifest,
     check_files,
@@ -27,6 +28,7 @@ from ragvoice.retrieval.generations import (
     rebuild_hint,
 )
 from ragvoice.retrieval.lexical import LexicalIndex
+from ragvoice.retrieval.scope import EVERYTHING, Scope
 from ragvoice.retrieval.vector_store import FaissStore, VectorSearch, VectorStore
 
 CHUNKS_FILE = "chunks.npy"
@@ -37,6 +39,10 @@ _CHUNK_COLUMNS = (
     "c.table_header"
 )
 _DOCUMENT_COLUMNS = "doc_id, source, title, {text}, allowed_groups, content_hash, stated, ruled"
+_FACTS = (
+    "SELECT d.number, d.doc_id, d.title, d.stated, d.ruled, "
+    "(SELECT max(c.end_index) FROM chunks c WHERE c.document = d.number) FROM documents d"
+)
 _MASKS = 64
 """Filters kept, one byte a chunk each; people of the same groups share one."""
 
@@ -86,7 +92,8 @@ class DocumentIndex:
         position = {kind: i for i, kind in enumerate(kinds)}
         self._group_set_g = np.zeros(1 + max((row[0] for row in rows), default=0), dtype=np.int32)
         self._group_set_g[[row[0] for row in rows]] = [position[row[1]] for row in rows]
-        self._masks: dict[tuple[bool, ...], NDArray[np.bool_]] = {}
+        self._masks: dict[tuple[tuple[bool, ...], Scope], NDArray[np.bool_]] = {}
+        self._facts: dict[int, DocumentFacts] = {}
 
     @classmethod
     def open(cls, index: Path, store: VectorStore = _FAISS) -> DocumentIndex:
@@ -131,17 +138,32 @@ class DocumentIndex:
         """Itself: one generation, for who needs no newer one (see `LiveIndex`)."""
         return self
 
-    def allowed(self, groups: Iterable[str]) -> NDArray[np.bool_]:
-        """Shape (n,): which chunks somebody of these groups may see. Everybody is in `everyone`."""
+    def allowed(self, groups: Iterable[str], scope: Scope = EVERYTHING) -> NDArray[np.bool_]:
+        """Shape (n,): which chunks somebody of these groups may see and wants to. Everybody is in `everyone`."""
         asker = {*groups, EVERYONE}
         visible = tuple(bool(asker & members) for members in self._group_sets)
-        mask_n = self._masks.get(visible)
+        mask_n = self._masks.get((visible, scope))
         if mask_n is None:
             if len(self._masks) >= _MASKS:
                 self._masks.clear()
             visible_g = np.array(visible or (False,), dtype=bool)[self._group_set_g]
-            mask_n = self._masks[visible] = visible_g[self._document_n]
+            if scope != EVERYTHING:
+                admitted_g = np.zeros_like(visible_g)
+                rows = self._database.execute(_FACTS)
+                admitted_g[[row[0] for row in rows if scope.admits(_document_facts(row))]] = True
+                visible_g &= admitted_g
+            mask_n = self._masks[visible, scope] = visible_g[self._document_n]
         return mask_n
+
+    def facts(self, rows_c: NDArray[np.int64]) -> list[DocumentFacts]:
+        """Of the document of each chunk, shape (c,)."""
+        return [self._facts_of(int(number)) for number in self._document_n[rows_c]]
+
+    def characters(self, rows_c: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Length of each chunk, shape (c,)."""
+        sql = "SELECT end_index - start_index FROM chunks WHERE id = ?"
+        lengths = [self._database.execute(sql, (int(id_),)).fetchone()[0] for id_ in self.vectors.ids_n[rows_c]]
+        return np.array(lengths, dtype=np.int64)
 
     def nearest(
         self, query_d: NDArray[np.float32], allowed_n: NDArray[np.bool_], limit: int
@@ -168,6 +190,13 @@ class DocumentIndex:
             _passage(found[row], float(score), float(similarity))
             for row, score, similarity in zip(rows_c, scores_c, similarities_c, strict=True)
         ]
+
+    def _facts_of(self, number: int) -> DocumentFacts:
+        known = self._facts.get(number)
+        if known is None:
+            row = self._database.execute(f"{_FACTS} WHERE d.number = ?", (number,)).fetchone()
+            known = self._facts[number] = _document_facts(row)
+        return known
 
     def documents(self) -> list[IndexedDocument]:
         """Every document without its text, by doc_id."""
@@ -198,6 +227,11 @@ def _passage(row: tuple[Any, ...], score: float, similarity: float) -> Passage:
         doc_id, source, title, section, page, _place(place), text, start_index, score, similarity,
         embedded_hash.lower(), table_header,
     )  # fmt: skip
+
+
+def _document_facts(row: tuple[Any, ...]) -> DocumentFacts:
+    _, doc_id, title, stated, ruled, characters = row
+    return DocumentFacts.of(doc_id, title, characters or 0, {**json.loads(stated), **json.loads(ruled)})
 
 
 def _document(row: tuple[Any, ...]) -> IndexedDocument:

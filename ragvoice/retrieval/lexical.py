@@ -84,7 +84,7 @@ class LexicalIndex:
 
     def scores(self, query: str) -> NDArray[np.float32]:
         """BM25 of every text, shape (n,); zero where no word matches."""
-        words = _tokenise([query])[0]
+        words = content_stems([query])[0]
         if self._bm25 is None:
             return np.zeros(self.size, dtype=np.float32)
         known = [word for word in words if word in self._bm25.vocab_dict]
@@ -102,7 +102,7 @@ def _write_pairs(texts: Iterable[str], vocabulary: dict[str, int], lengths: arra
     """
     ends = [0]
     for batch in _batches(texts):
-        words_b = _tokenise(batch)
+        words_b = content_stems(batch)
         flat = [vocabulary.setdefault(word, len(vocabulary)) for words in words_b for word in words]
         length_b = np.array([len(words) for words in words_b], dtype=np.int32)
         chunks = np.repeat(np.arange(len(batch), dtype=np.int64) + len(lengths), length_b)
@@ -154,7 +154,8 @@ def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def _tokenise(texts: Sequence[str]) -> list[list[str]]:
+def content_stems(texts: Sequence[str]) -> list[list[str]]:
+    """Words of each text in order, stemmed, without stop words: what BM25 counts."""
     import Stemmer
 
     return _bm25s().tokenize(  # type: ignore[no-any-return]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ragvoice.datatypes import Message
-from ragvoice.generation.followup import leans_on_history, standalone_question
+from ragvoice.datatypes import Message, Passage
+from ragvoice.generation.followup import TOPIC_CHANGE, leans_on_history, search_follow_up, standalone_question
 
 ALONE = "How many days of parental leave does a birth parent get in Poland?"
 HISTORY = (Message("user", ALONE), Message("agent", "20 weeks."))
@@ -35,3 +35,45 @@ def test_a_chain_goes_back_to_the_question_that_stood_alone() -> None:
 
 def test_the_answers_are_never_searched_for() -> None:
     assert "20 weeks" not in standalone_question("And in Leeds?", HISTORY)
+
+
+def searcher(**similarity: float):  # type: ignore[no-untyped-def]
+    """Finds one passage for each query, as near as is said for the first word of it; and what it was asked for."""
+    asked: list[str] = []
+
+    def search(query: str) -> list[Passage]:
+        asked.append(query)
+        near = similarity[query.split()[0].lower()]
+        return [
+            Passage(query, "", "", "", None, None, "", 0, 0.5, near - 0.2),
+            Passage("", "", "", "", None, None, "", 0, 0.4, near),
+        ]
+
+    return search, asked
+
+
+def test_a_follow_up_is_searched_for_with_what_it_leans_on() -> None:
+    search, asked = searcher(how=0.6, who=0.5)
+    query, found = search_follow_up("Who pays it?", HISTORY, search)
+    assert query == f"{ALONE} Who pays it?"
+    assert found[0].doc_id == query
+    assert asked == [query, "Who pays it?"]
+
+
+@pytest.mark.parametrize(("lead", "changed"), [(TOPIC_CHANGE - 0.01, False), (TOPIC_CHANGE + 0.01, True)])
+def test_a_question_that_fits_clearly_better_alone_has_changed_the_topic(lead: float, changed: bool) -> None:
+    search, _ = searcher(how=0.5, who=0.5 + lead)
+    query, found = search_follow_up(" Who leads the laboratory? ", HISTORY, search)
+    assert query == ("Who leads the laboratory?" if changed else f"{ALONE} Who leads the laboratory?")
+    assert found[0].doc_id == query
+
+
+def test_a_question_that_stands_alone_is_searched_for_once() -> None:
+    search, asked = searcher(which=0.5)
+    question = "Which printer on the second floor of the Leeds office prints labels?"
+    assert search_follow_up(question, HISTORY, search)[0] == question
+    assert asked == [question]
+
+
+def test_nothing_found_is_no_change_of_topic() -> None:
+    assert search_follow_up("Who pays it?", HISTORY, lambda query: []) == (f"{ALONE} Who pays it?", [])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
@@ -11,11 +13,15 @@ from langchain_core.retrievers import BaseRetriever
 
 from ragvoice.datatypes import Passage
 from ragvoice.errors import UsageError
+from ragvoice.retrieval.generations import EmbedderIdentity
 from ragvoice.retrieval.index import DocumentIndex
 from ragvoice.retrieval.retriever import HybridRetriever
+from ragvoice.retrieval.scope import Scope
 from ragvoice.settings import Settings
 
 INCIDENT = "safety/restricted/incident-2025-014-investigation.md"
+TRAVEL = "finance/travel-and-expenses-policy-2025.pdf"
+OLD_TRAVEL = "finance/archive/travel-policy-2023.pdf"
 HERON = "finance/board/project-heron-acquisition-plan.docx"
 
 
@@ -122,3 +128,99 @@ def test_the_manifest_counts_what_is_there(sample: DocumentIndex) -> None:
     assert sample.manifest.documents == len(documents)
     assert sample.manifest.chunks == sum(len(sample.chunk_spans(document.doc_id)) for document in documents)
     assert all(replace(document, text="") == document for document in documents)  # the list holds no texts
+
+
+@pytest.mark.parametrize(
+    ("question", "first"),
+    [
+        ("When do the rules allow a business class flight these days?", TRAVEL),
+        ("How much may dinner cost when I'm travelling in the UK?", TRAVEL),
+        ("In the 2023 travel rules, how much could dinner cost?", OLD_TRAVEL),
+        ("hotel limit in London in the old policy", OLD_TRAVEL),
+    ],
+)
+def test_the_policy_that_holds_goes_first_unless_the_old_one_is_asked_for(
+    retriever: HybridRetriever, question: str, first: str
+) -> None:
+    fixed = retriever.model_copy(update={"today": date(2026, 11, 24)})
+    assert fixed.search(question, 1)[0].doc_id == first
+    assert {TRAVEL, OLD_TRAVEL} <= {hit.doc_id for hit in fixed.search(question, 8)}
+
+
+def test_a_scope_says_where_to_look_and_opens_nothing(retriever: HybridRetriever, sample: DocumentIndex) -> None:
+    safety = Scope(sources=("safety",))
+    everyone = {hit.doc_id for hit in retriever.search("incident", 100, (), safety)}
+    member = {hit.doc_id for hit in retriever.search("incident", 100, ["safety"], safety)}
+    assert member - everyone == {INCIDENT}
+    assert all(doc_id.startswith("safety/") for doc_id in member)
+    scoped = retriever.model_copy(update={"scope": safety})
+    assert {hit.doc_id for hit in scoped.search("incident", 100)} == everyone
+    assert retriever.search("incident", 5, (), Scope(sources=("nowhere",))) == []
+    assert sample.allowed(()).sum() > sample.allowed((), safety).sum() > 0
+
+
+def test_a_period_leaves_out_what_is_older_or_has_no_date(retriever: HybridRetriever) -> None:
+    found = retriever.search("hotel limit in London", 100, (), Scope(since=date(2025, 1, 1)))
+    assert TRAVEL in [hit.doc_id for hit in found]
+    assert OLD_TRAVEL not in [hit.doc_id for hit in found]
+    assert not [hit.doc_id for hit in found if hit.doc_id.endswith(".md")]  # Markdown states no date
+
+
+@pytest.fixture(scope="module")
+def ruled(
+    tmp_path_factory: pytest.TempPathFactory,
+    embeddings: Embeddings,
+    embedder: EmbedderIdentity,
+    tokens_of: Callable[[str], Sequence[tuple[int, int]]],
+    settings: Settings,
+) -> HybridRetriever:
+    """Two limits for lunch, of which one holds; one text in two folders; one tagged document."""
+    from ingest.documents import Chunking
+    from ingest.job import ingest
+
+    folder = tmp_path_factory.mktemp("ruled")
+    files = {
+        "lunch/summer.md": "# Lunch\n\nThe company pays 9 euros for a lunch with guests.\n",
+        "lunch/winter.md": "# Lunch\n\nThe company pays 12 euros for a lunch with guests.\n",
+        "north/parking.md": "# Parking\n\nCars without a permit are towed away at the cost of the driver.\n",
+        "south/parking.md": "# Parking\n\nCars without a permit are towed away, at the cost of the driver.\n",
+        "access.toml": """
+[[rule]]
+path = "lunch/summer.md"
+valid_until = 2026-09-30
+[[rule]]
+path = "lunch/winter.md"
+valid_from = 2026-10-01
+tags = ["food"]
+[[rule]]
+path = "south/**"
+valid_from = 2026-02-01
+""",
+    }
+    for name, text in files.items():
+        (folder / "documents" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "documents" / name).write_text(text)
+    chunking = Chunking(tokens_of, settings.chunk_tokens, settings.overlap_tokens)
+    ingest([folder / "documents"], folder / "index", lambda: embeddings, embedder, chunking)
+    return HybridRetriever(index=DocumentIndex.open(folder / "index"), embeddings=embeddings, dense_weight=0.7)
+
+
+@pytest.mark.parametrize(("day", "limit"), [(date(2026, 8, 1), "9 euros"), (date(2026, 11, 1), "12 euros")])
+def test_what_is_valid_on_the_day_of_the_question_goes_first(ruled: HybridRetriever, day: date, limit: str) -> None:
+    hits = ruled.model_copy(update={"today": day}).search("What does the company pay for a lunch with guests?", 2)
+    assert limit in hits[0].text
+    assert hits[1].doc_id.startswith("lunch/")
+    assert hits[1].score < 0.9 * hits[0].score
+
+
+def test_one_text_in_two_folders_is_one_result_the_newer_one(ruled: HybridRetriever) -> None:
+    hits = ruled.search("Who pays when a car is towed away?", 4)
+    assert [hit.doc_id for hit in hits].count("south/parking.md") == 1
+    assert "north/parking.md" not in [hit.doc_id for hit in hits]
+    north = ruled.search("Who pays when a car is towed away?", 4, (), Scope(sources=("north",)))
+    assert [hit.doc_id for hit in north] == ["north/parking.md"]
+
+
+def test_tags_narrow_the_search(ruled: HybridRetriever) -> None:
+    hits = ruled.search("parking", 4, (), Scope(tags=("food",)))
+    assert [hit.doc_id for hit in hits] == ["lunch/winter.md"]
