@@ -54,14 +54,30 @@ def evaluate(
     history: Annotated[
         bool, typer.Option("--without-history", help="Ask follow-ups once more without what was said before.")
     ] = False,
+    voice: Annotated[
+        int | None,
+        typer.Option(min=1, help="Also speak this many questions of each set, clean and in noise.", metavar="N"),
+    ] = None,
+    fit_abstention: Annotated[
+        bool,
+        typer.Option("--fit-abstention", help="Fit from these answers when to say that it is not in the documents."),
+    ] = False,
+    most_refused: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Share of answerable questions that the fit may refuse.")
+    ] = 0.1,
+    confidence_out: Annotated[
+        Path | None,
+        typer.Option(help="Where the fit is written. Default: RAGVOICE_HOME/confidence.json, used from then on."),
+    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Ask everything again, also what is answered already.")
     ] = False,
 ) -> None:
     """Measure retrieval, answers, grounding, citations, refusals and confidence on sets of questions.
 
-    The documents are ingested first when the index is missing. A run that was stopped goes on where it was; a changed
-    setting, model, prompt or index begins anew. Ends with 1 when a gate is broken or every question failed.
+    The documents are ingested first when the index is missing; questions without documents are asked to the index of
+    the first set that has some. A run that was stopped goes on where it was; a changed setting, model, prompt or index
+    begins anew. Ends with 1 when a gate is broken or every question failed.
     """
     from datetime import UTC, datetime
 
@@ -89,7 +105,7 @@ def evaluate(
     for run in runs:
         ingest_if_missing(run.dataset, run.settings)
         with stage_bars() as bars:
-            new = _evaluated(run, styles, _Extras(judge, history, fresh), bars)
+            new = _evaluated(run, styles, _Extras(judge, history, fresh, voice), bars)
         for report in new:
             show_set(report)
         reports += new
@@ -108,9 +124,30 @@ def evaluate(
 
         html_out.write_text(render(created, made, reports, comparisons, broken), encoding="utf-8")
     every_question_failed = show_failed(reports)
+    if fit_abstention:
+        _fit(reports, most_refused, confidence_out)
     show_broken(broken)
     if broken or every_question_failed:
         raise typer.Exit(1)
+
+
+def _fit(reports: Sequence[SetReport], most_refused: float, out: Path | None) -> None:
+    from ragvoice.build import answered_by
+    from ragvoice.commands.evaluation_tables import show_fit
+    from ragvoice.evaluation.fit_abstention import fit_abstention, observed
+    from ragvoice.settings import CONFIDENCE_FILE, home, read_settings
+
+    fit = fit_abstention(
+        [row for report in reports for row in observed(report.name, report.results)],
+        answered_by(read_settings()),
+        most_refused,
+    )
+    file = out or home() / CONFIDENCE_FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(fit.model.to_json(), indent=1) + "\n", encoding="utf-8")
+    show_fit(fit)
+    where = "It is in use from now on." if out is None else f"To use it, set confidence = {str(out)!r}."
+    typer.echo(f"Confidence written to {file}. {where}")
 
 
 def ingest_if_missing(dataset: Dataset, settings: Settings) -> None:
@@ -159,6 +196,8 @@ class _Extras:
     """URL and model."""
     history: bool
     fresh: bool
+    voice: int | None
+    """Questions that are spoken."""
 
 
 def _planned(folders: Sequence[Path], index: Path | None, questions: Path | None, limit: int | None) -> list[_Run]:
@@ -173,8 +212,10 @@ def _planned(folders: Sequence[Path], index: Path | None, questions: Path | None
     if len(set(names)) < len(names):
         raise UsageError("Two of the datasets have the same name, and so the same index; run them one by one.")
     runs = []
+    own: Path | None = next((home() / "evaluation" / dataset.name for dataset in sets if dataset.documents), None)
     for dataset in sets:
-        own = home() / "evaluation" / dataset.name if dataset.documents else None
+        if dataset.documents:
+            own = home() / "evaluation" / dataset.name
         settings = read_settings(index=index or own)
         if dataset.documents is None:
             typer.echo(f"{dataset.name} has no documents: asked to the index {settings.index_path}.", err=True)
@@ -184,6 +225,7 @@ def _planned(folders: Sequence[Path], index: Path | None, questions: Path | None
 
 def _evaluated(run: _Run, styles: Sequence[Style], extras: _Extras, bars: Report) -> list[SetReport]:
     from ragvoice.build import build_retriever, build_voicebot, open_index
+    from ragvoice.evaluation.datasets import sample
     from ragvoice.evaluation.provenance import fingerprint, index_of
     from ragvoice.evaluation.report import set_report
     from ragvoice.evaluation.runner import Application
@@ -207,6 +249,18 @@ def _evaluated(run: _Run, styles: Sequence[Style], extras: _Extras, bars: Report
         sections: list[Section] = []
         if extras.history:
             sections += _history(run.dataset, results, system, style, journal, bars)
+        if extras.voice:
+            from ragvoice.evaluation.voice_section import voice_sections
+
+            sections += voice_sections(
+                sample(run.dataset, extras.voice),
+                system,
+                run.settings,
+                style,
+                folder / "voice.jsonl",
+                opened.manifest.generation,
+                partial(bars, f"{stage}, spoken"),
+            )
         reports.append(set_report(run.dataset, style, system.name, index_of(opened.manifest), results, sections))
     return reports
 

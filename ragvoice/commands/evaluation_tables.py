@@ -16,6 +16,7 @@ from ragvoice.evaluation.scores import MEASURES
 
 if TYPE_CHECKING:
     from ragvoice.evaluation.comparison import Comparison
+    from ragvoice.evaluation.fit_abstention import Fit
     from ragvoice.evaluation.report import Section, SetReport
 
 
@@ -84,6 +85,17 @@ def show_failed(reports: Sequence[SetReport]) -> bool:
 def show_broken(broken: Sequence[str]) -> None:
     for sentence in broken:
         typer.echo(f"Broken gate: {sentence}.", err=True)
+
+
+def show_fit(fit: Fit) -> None:
+    """Both kinds of model on documents that they were not fitted on; the first one is kept."""
+    columns = ("log loss", "accuracy", "AUROC", "ECE", "refused, unanswerable", "refused, answerable", "threshold")
+    table = _table(f"Abstention, fitted on {fit.rows} answers, {fit.right} of them right", "model", *columns)
+    for row in (fit.chosen, fit.rejected):
+        refused = (row.refused_unanswerable, row.refused_answerable)
+        values = (row.log_loss, row.accuracy, row.auroc, row.ece, *refused, row.threshold)
+        table.add_row(row.kind, *(f"{value:.3f}" for value in values))
+    Console().print(table)
 
 
 def _section(section: Section) -> Table:

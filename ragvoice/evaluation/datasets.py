@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -84,11 +84,17 @@ def read_dataset(folder: Path, limit: int | None = None, questions_file: Path | 
     repeated = next((name for name, count in Counter(question.id for question in questions).items() if count > 1), None)
     if repeated is not None:
         raise UsageError(f"{file.name} has two questions with the id {repeated!r}.")
-    available = len(questions)
-    if limit is not None and limit < available:
-        questions = [questions[i * available // limit] for i in range(limit)]
     digest = sha256("\n".join(lines).encode()).hexdigest()
-    return Dataset(folder.resolve().name, _documents(folder), tuple(questions), available, digest)
+    dataset = Dataset(folder.resolve().name, _documents(folder), tuple(questions), len(questions), digest)
+    return dataset if limit is None else sample(dataset, limit)
+
+
+def sample(dataset: Dataset, limit: int) -> Dataset:
+    """At most `limit` of its questions, spread evenly, so that every kind is there."""
+    count = len(dataset.questions)
+    if limit >= count:
+        return dataset
+    return replace(dataset, questions=tuple(dataset.questions[i * count // limit] for i in range(limit)))
 
 
 def _documents(folder: Path) -> Path | None:

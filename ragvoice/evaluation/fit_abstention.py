@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ragvoice.errors import UsageError
 from ragvoice.evaluation.abstention_metrics import auroc, expected_calibration_error
+from ragvoice.evaluation.results import QuestionResult
 from ragvoice.generation.confidence import FEATURES, ConfidenceModel
 
 FOLDS = 5
@@ -57,6 +58,23 @@ class Fit:
     rejected: Validation
     rows: int
     right: int
+
+
+def observed(name: str, results: Sequence[QuestionResult]) -> list[Observation]:
+    """The questions of a set that the model was asked, with an answer that can be called right or wrong.
+
+    :param name: Of the set.
+    """
+    return [
+        Observation(
+            result.evidence,
+            bool(result.right_draft),
+            result.answerable,
+            f"{name}/{result.gold_ids[0] if result.gold_ids else result.id}",
+        )
+        for result in results
+        if result.evidence and result.right_draft is not None
+    ]
 
 
 def fit_abstention(

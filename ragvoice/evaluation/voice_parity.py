@@ -21,6 +21,7 @@ from ragvoice.evaluation.answer_metrics import contains, f1
 from ragvoice.evaluation.datasets import Question
 from ragvoice.evaluation.noise import add_noise, babble, pink, white
 from ragvoice.evaluation.retrieval_metrics import ranked_documents, retrieval_scores
+from ragvoice.evaluation.runner import Asks
 from ragvoice.evaluation.speech_metrics import (
     Errors,
     KeptMeaning,
@@ -34,7 +35,6 @@ from ragvoice.generation.followup import standalone_question
 from ragvoice.sentences import split_sentences
 from ragvoice.speech.protocols import SpeechToText, TextToSpeech
 from ragvoice.speech.speakable import speakable
-from ragvoice.voicebot import VoiceBot
 
 CONDITIONS: dict[str, float | None] = {"clean": None, "20 dB": 20.0, "10 dB": 10.0, "5 dB": 5.0}
 """Name -> signal-to-noise ratio in dB; None is no noise."""
@@ -60,7 +60,7 @@ class VoiceRun:
     """(standalone question, groups) -> enough chunks for five documents."""
     stt: SpeechToText
     tts: TextToSpeech
-    bot: VoiceBot | None = None
+    bot: Asks | None = None
     """None measures recognition and retrieval only, at a small part of the cost."""
     style: Style = "short"
     noise: NoiseKind = "babble"
