@@ -38,17 +38,14 @@ check: $(VENV)/.complete
 EVAL_DATA := $(or $(RAGVOICE_EVAL_DATA),../shared/data)
 EVAL_LIMIT ?= 60
 
+# Ours beside two plain pipelines (docs/evaluation.md), the report of ours, and retrieval over all questions.
 eval: $(VENV)/.complete system
 	@mkdir -p $(OUT)
 	$(BIN)/ragvoice models pull
-	@for set in data $(EVAL_DATA)/squad2 $(EVAL_DATA)/clapnq $(EVAL_DATA)/mtrag $(EVAL_DATA)/agency_faq; do \
-	  if [ -d $$set ]; then \
-	    for style in short spoken; do \
-	      $(BIN)/ragvoice evaluate $$set --limit $(EVAL_LIMIT) --style $$style \
-	        --json $(OUT)/evaluation-$$(basename $$set)-$$style.json || exit 1; \
-	    done; \
-	  else echo "$$(basename $$set): not here, left out; set RAGVOICE_EVAL_DATA" >&2; fi; \
-	done
+	HF_HUB_OFFLINE=1 RAGVOICE_EVAL_DATA=$(EVAL_DATA) $(BIN)/python benchmarks/side_by_side.py --limit $(EVAL_LIMIT)
+	$(BIN)/ragvoice evaluate data $(wildcard $(addprefix $(EVAL_DATA)/,offtopic squad2 clapnq mtrag agency_faq)) \
+	  --limit $(EVAL_LIMIT) --style both --json $(OUT)/evaluation.json --html $(OUT)/evaluation.html
+	HF_HUB_OFFLINE=1 RAGVOICE_EVAL_DATA=$(EVAL_DATA) $(BIN)/python benchmarks/retrieval.py
 
 bench: $(VENV)/.complete system
 	$(BIN)/ragvoice models pull

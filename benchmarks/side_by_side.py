@@ -3,7 +3,8 @@
     python benchmarks/side_by_side.py [--sets data squad2 ...] [--limit 60]
 
 Every system answers the same questions with the same model: short answers by all of them, spoken ones by ours beside.
-`offtopic` is asked to the sample company. Resumable: answers are kept below RAGVOICE_HOME/evaluation.
+`offtopic` is asked to the sample company. Resumable: answers are kept below RAGVOICE_HOME/evaluation, where
+`ragvoice evaluate` takes ours from.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     confidence: Path | None = None
     """What estimates it, from `ragvoice evaluate --fit-abstention`; None is RAGVOICE_HOME/confidence.json if there is
     one, else what comes with the package."""
-    unclear_speech: float = Field(0.0, ge=0, le=1)
+    unclear_speech: float = Field(0.5, ge=0, le=1)
     """Below this confidence of the recogniser the question is asked back: did you mean ...? 0 never asks."""
 
     llm: str = "qwen2.5-coder-0.5b-instruct"
