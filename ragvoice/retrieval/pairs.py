@@ -37,22 +37,25 @@ class PairEncoder:
         from tokenizers import Tokenizer
 
         try:
-            self._tokenizer = Tokenizer.from_file(str(tokenizer_file))
+            self._words = Tokenizer.from_file(str(tokenizer_file))
+            self._pairs = Tokenizer.from_file(str(tokenizer_file))
         except Exception as error:  # tokenizers raises bare Exception
             raise ModelError(f"{tokenizer_file} is not a tokenizer ({error}). Run: ragvoice models verify") from error
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(max_tokens, strategy="only_second")
+        for tokenizer in (self._words, self._pairs):
+            tokenizer.no_padding()
+        self._words.no_truncation()
+        self._pairs.enable_truncation(max_tokens, strategy="only_second")
         self.window_tokens = window_tokens
         self._question_tokens = max_tokens // 2
 
     def count(self, text: str) -> int:
-        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return len(self._words.encode(text, add_special_tokens=False).ids)
 
     def encode(self, question: str, title: str, text: str, window: tuple[int, int]) -> Pair:
         """:param window: Offsets in `text`, from `best_window`."""
         start, end = window
         ahead = f"{title}: " if title else ""
-        tokens = self._tokenizer.encode(self._cut(question), ahead + text[start:end])
+        tokens = self._pairs.encode(self._cut(question), ahead + text[start:end])
         shift = start - len(ahead)
         offsets_l = [
             (a + shift, b + shift) if kind == 1 and b > a and a >= len(ahead) else (0, 0)
@@ -62,5 +65,5 @@ class PairEncoder:
 
     def _cut(self, question: str) -> str:
         """A question that leaves no room for the passage loses its end."""
-        offsets = self._tokenizer.encode(question, add_special_tokens=False).offsets
+        offsets = self._words.encode(question, add_special_tokens=False).offsets
         return question[: offsets[self._question_tokens - 1][1]] if len(offsets) > self._question_tokens else question
