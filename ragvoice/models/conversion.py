@@ -23,14 +23,13 @@ from ragvoice.errors import ModelError
 from ragvoice.models.checksums import file_sha256, visible_files, write_json
 from ragvoice.models.layout import Layout, layout_of
 from ragvoice.models.publishing import publish
-from ragvoice.models.reader import FORMAT as READER
 
 RECORD = "conversion.json"
 RECIPE = 1
 """Raised when the converters' output changes: older conversions are then made again."""
 
 QUANTISATIONS = ("int8", "int8_float16", "int8_bfloat16", "int8_float32", "int16", "float16", "bfloat16", "float32")
-FORMATS = ("transformers", "openai-whisper", READER, *(f"ctranslate2-{quantisation}" for quantisation in QUANTISATIONS))
+FORMATS = ("transformers", "openai-whisper", *(f"ctranslate2-{quantisation}" for quantisation in QUANTISATIONS))
 
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",

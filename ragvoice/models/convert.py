@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ragvoice.errors import ModelError
-from ragvoice.models import reader
 from ragvoice.models.layout import Layout, layout_of
 
 PARENT_CHECK_S = 1.0
@@ -33,8 +32,6 @@ def convert(source: Path, target: Path, target_format: str) -> None:
         from ragvoice.models.whisper_weights import to_openai
 
         to_openai(source, target)
-    elif target_format == reader.FORMAT:
-        reader.convert(source, target)
     elif target_format == "transformers":
         _to_transformers(source, target, layout)
     elif layout is Layout.TRANSFORMERS:
