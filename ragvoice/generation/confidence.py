@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ragvoice.datatypes import Passage, Style
 from ragvoice.errors import UsageError
 from ragvoice.generation.grounding import Support, content_words, coverage, names, numbers
-from ragvoice.generation.negation import negates
+from ragvoice.generation.negation import unmet_negation
 
 PACKAGED = "confidence.json"
 _LONGEST_EXPONENT = 30.0
@@ -76,8 +76,8 @@ class Evidence:
     """1 when every number of the answer stands in the quoted passage, else 0."""
     names_found: float
     """1 when every name of the answer stands there, else 0."""
-    negation_differs: float
-    """1 when either the question or the quoted sentence is negated and the other is not, else 0."""
+    negation_unmet: float
+    """1 when the question negates something that the passages only affirm, else 0."""
     kind_fits: float
     """0 when the question asks for a number or a time and the answer has none, else 1."""
     refuses: float
@@ -136,7 +136,7 @@ def gather(
         rank=float(read.index(quoted[0])),
         numbers_found=float(support.numbers_found),
         names_found=float(support.names_found),
-        negation_differs=float(negates(question) != negates(quote.quote if quote else "")),
+        negation_unmet=float(unmet_negation(question, read)),
         kind_fits=float(not _ASKS_FOR_NUMBER.search(question) or bool(_SAYS_NUMBER.search(answer))),
         refuses=float(refuses),
         words=math.log1p(len(answer.split())),

@@ -1,18 +1,30 @@
-"""Does a sentence deny what a text affirms, or the other way round? English, by rule. Pure functions."""
+"""Does a sentence deny what a text affirms, or the other way round? English, by rule. Pure functions.
+
+"What is not covered?" is not answered by a passage that only says what is covered, though all of its words stand there.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
+from ragvoice.datatypes import Passage
 from ragvoice.generation.grounding import content_words
 from ragvoice.sentences import split_sentences
 
-_NEGATION = re.compile(r"\b(?:not(?! only)|no|never|cannot|without|neither|nor|none|nobody)\b|n['’]t\b", re.IGNORECASE)
+_NEGATION = re.compile(r"\b(?:not(?!\sonly)|no|never|cannot|without|neither|nor|none|nobody)\b|n['’]t\b", re.IGNORECASE)
 _DENIAL = re.compile(
     rf"{_NEGATION.pattern}|\b(?:forb[ia]d|prohibit|exclu|except|unless|refus|declin|lack|fail|only\b)", re.IGNORECASE
 )
 """What may stand in a text where a sentence drawn from it says `not`."""
+_ASKS_NOT = re.compile(
+    rf"""{_NEGATION.pattern}|\b(?:nothing|unable|unlike|impossible|except|exclud\w+|forbid\w*|prohibit\w*|den(?:y|ie[sd])
+      |refus\w+|reject\w*|lack\w*|fail\w*|avoid\w*|prevent\w*|bans?|banned
+      |un(?:successful|important|known|necessary|related)\w*)\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_CONDITION_OR_ASKER = re.compile(r"\b(?:[Ii]f|[Ww]hen|[Bb]ecause|[Ss]ince|I|[Mm]y|[Ww]e|[Oo]ur)\b")
+"""`Can I get it if I do not work full time?` says who asks; the answer need not negate anything."""
 _CLAUSE_END = re.compile(r"[.,;:!?]")
 _COVERED = 0.7
 """Share of a sentence's own words that an affirming clause must hold."""
@@ -40,8 +52,22 @@ def contradicts(claim: str, question: str, texts: Sequence[str]) -> bool:
     return len(own & affirmed) < _COVERED * len(own)
 
 
-def negates(text: str) -> bool:
-    return bool(_NEGATION.search(text))
+def unmet_negation(question: str, passages: Sequence[Passage]) -> bool:
+    """Whether the question negates, and the sentence that has most of its content words does not.
+
+    False where a condition or the asker may be what is negated, and where no sentence shares a word with the question.
+    """
+    if not _ASKS_NOT.search(question) or _CONDITION_OR_ASKER.search(question):
+        return False
+    asked = set(content_words(question))
+    most, nearest = 0, ""
+    for passage in passages:
+        for start, end in split_sentences(passage.text):
+            sentence = passage.text[start:end]
+            shared = len(asked & set(content_words(sentence)))
+            if shared > most:
+                most, nearest = shared, sentence
+    return most > 0 and not _ASKS_NOT.search(nearest)
 
 
 def _negated(sentence: str) -> set[str]:
