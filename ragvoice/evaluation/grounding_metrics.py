@@ -15,7 +15,7 @@ from typing import Any
 
 from ragvoice.datatypes import Answer, Citation, Passage
 from ragvoice.evaluation.datasets import is_gold
-from ragvoice.generation.grounding import content_words, numbers
+from ragvoice.generation.grounding import column_names, content_words, numbers
 from ragvoice.generation.negation import contradicts
 from ragvoice.sentences import split_sentences
 
@@ -100,7 +100,10 @@ def _passage_of(citation: Citation, passages: Sequence[Passage]) -> Passage | No
 def _shown(citation: Citation, passages: Sequence[Passage]) -> list[str]:
     """The quote, its headings and, from a table, the names of the columns."""
     passage = _passage_of(citation, passages)
-    return [citation.quote, citation.title, citation.section, *([passage.table_header] if passage else [])]
+    if passage is None:
+        return [citation.quote, citation.title, citation.section]
+    columns = column_names(passage, passage.text.index(citation.quote))
+    return [citation.quote, citation.title, citation.section, passage.table_header, columns]
 
 
 def _passage_texts(citation: Citation, passages: Sequence[Passage]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -27,6 +27,8 @@ STOP_WORDS = frozenset(
 
 _YES_NO = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
 
+_NUMBER_WEIGHT = 3.0
+"""Of a number that the claim adds, in words: the sentence that states it is the source, if it shares a word as well."""
 _LONGEST_QUOTE = 320
 """Characters; a longer sentence is quoted from its start to the last word that fits."""
 
@@ -55,23 +57,27 @@ def content_words(text: str) -> list[str]:
 def support(claim: str, question: str, passages: Sequence[Passage]) -> Support:
     """The sentence of the passages that holds most of what the claim adds to the question.
 
-    Words that the question brought count only half: repeating it is not evidence.
+    Words that the question brought count only half: repeating it is not evidence. Numbers must stand in the quoted
+    sentence, in its headings or in the one next to it, which is quoted with it then.
     """
-    claimed = set(content_words(claim))
-    asked = set(content_words(question))
+    claimed, asked = set(content_words(claim)), set(content_words(question))
     fresh = claimed - asked
-    adds = bool(fresh or numbers(claim) - numbers(question)) or _YES_NO.match(claim) is not None
+    fresh_numbers = numbers(claim) - numbers(question)
+    words = {word for word in claimed if not word[0].isdigit()}
+    adds = bool(fresh or fresh_numbers) or _YES_NO.match(claim) is not None
     best, best_value = Support(0.0, not numbers(claim), not names(claim) - asked, adds, None), 0.0
     for passage in passages:
-        around = set(content_words(f"{passage.title} {passage.section} {passage.table_header}"))
-        whole = f"{passage.title} {passage.section} {passage.table_header} {passage.text}"
-        numbers_found = numbers(claim) <= numbers(whole) | numbers(question)
-        names_found = names(claim) <= set(content_words(whole)) | asked
-        for start, end in split_sentences(passage.text):
-            if passage.text[:end].endswith("?"):
-                continue  # a question states nothing, and may have been put there for its words
+        headings = f"{passage.title} {passage.section} {passage.table_header}"
+        names_found = names(claim) <= set(content_words(f"{headings} {passage.text}")) | asked
+        for start, end in _quotable(passage.text, fresh_numbers - numbers(headings)):
+            columns = column_names(passage, start)
+            around = set(content_words(f"{headings} {columns}"))
             said = set(content_words(passage.text[start:end]))
+            stated = numbers(passage.text[start:end])
+            numbers_found = fresh_numbers <= stated | numbers(f"{headings} {columns}")
             value = len(fresh & said) + 0.5 * len(claimed & asked & said) + 0.25 * len(claimed & around - said)
+            if words & (said | around):
+                value += _NUMBER_WEIGHT * len(fresh_numbers & stated)
             value = value if numbers_found else 0.5 * value
             if value > best_value:
                 covered = claimed & (said | around | asked)
@@ -79,6 +85,35 @@ def support(claim: str, question: str, passages: Sequence[Passage]) -> Support:
                 best = Support(score, numbers_found, names_found, adds, _citation(passage, start, end))
                 best_value = value
     return best
+
+
+def column_names(passage: Passage, start: int) -> str:
+    """The header of the table in which the row at `start` stands; empty when it is no row, or the header itself."""
+    text = passage.text
+    if not text.startswith("|", start):
+        return ""
+    first = start
+    while first > 0 and text.startswith("|", text.rfind("\n", 0, first - 1) + 1):
+        first = text.rfind("\n", 0, first - 1) + 1
+    return "" if first == start else text[first : text.find("\n", first)]
+
+
+def _quotable(text: str, wanted: set[str]) -> Iterator[tuple[int, int]]:
+    """Offsets of each sentence that states something, and of two in a row where only together they hold the numbers."""
+    spans = split_sentences(text)
+    # A question states nothing, and may have been put there for its words.
+    stating = [not text[:end].endswith("?") for _, end in spans]
+    held = [wanted & numbers(text[start:end]) for start, end in spans]
+    for place, (start, end) in enumerate(spans):
+        if stating[place]:
+            yield start, end
+        if place == 0 or not (stating[place - 1] and stating[place]):
+            continue
+        together = held[place - 1] | held[place]
+        if held[place - 1] < together or held[place] < together:
+            before = spans[place - 1][0]
+            if wanted <= together and end - before <= _LONGEST_QUOTE:
+                yield before, end
 
 
 def coverage(question: str, passages: Sequence[Passage]) -> float:

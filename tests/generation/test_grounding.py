@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ragvoice.datatypes import Passage
-from ragvoice.generation.grounding import content_words, coverage, numbers, support
+from ragvoice.generation.grounding import column_names, content_words, coverage, numbers, support
 
 
 def passage(
@@ -77,3 +77,31 @@ def test_coverage_is_the_share_of_the_questions_words() -> None:
     assert coverage("annual leave helicopter salary", [LEAVE]) == pytest.approx(2 / 4)
     assert coverage("leave", [LEAVE]) == 1.0
     assert coverage("what is it", [LEAVE]) == 1.0
+
+
+TABLE = passage("| Country | Days per year (full time) |\n| --- | --- |\n| Germany | 30 |\n| Poland | 26 |")
+
+
+def test_a_row_is_quoted_for_its_number_below_its_columns() -> None:
+    found = support("In Poland, full-time employees get 26 days a year.", "And in Poland?", [TABLE])
+    assert found.citation is not None
+    assert found.citation.quote == "| Poland | 26 |"
+    assert found.numbers_found
+    assert column_names(TABLE, TABLE.text.index("| Poland")) == "| Country | Days per year (full time) |"
+    assert column_names(TABLE, 0) == ""
+    assert column_names(LEAVE, 0) == ""
+
+
+def test_a_number_of_the_next_sentence_is_quoted_with_it() -> None:
+    cover = passage("Private medical cover starts after probation. It costs 100 pounds per head. Ask HR.")
+    found = support("Private medical cover costs 100 pounds.", "What about medical cover?", [cover])
+    assert found.citation is not None
+    assert "100 pounds" in found.citation.quote
+    assert found.citation.quote in cover.text
+    assert found.numbers_found
+
+
+def test_a_number_far_away_in_the_passage_is_no_support() -> None:
+    text = "Hotels in London have a limit. Ask first. Keep it. Send it. Flights cost 140 pounds."
+    found = support("The limit for hotels in London is 140 pounds.", "What is the limit?", [passage(text)])
+    assert not found.numbers_found or "140" in (found.citation.quote if found.citation else "")
