@@ -46,7 +46,7 @@ def build_recorder(settings: Settings, *, keep: bool = True) -> Recorder:
 
 def build_circumstances(settings: Settings) -> Circumstances:
     from ragvoice.turns.circumstances import code_hash, package_version
-    from ragvoice.turns.records import Circumstances
+    from ragvoice.turns.records import Circumstances, UsedModel
 
     named = ModelNames(settings.embedder, settings.llm, settings.adapter, settings.stt, settings.tts)
     models = {
@@ -54,6 +54,8 @@ def build_circumstances(settings: Settings) -> Circumstances:
         for part, name in asdict(named).items()
         if name is not None
     }
+    if (fitted := settings.confidence_path) is not None:
+        models["confidence"] = UsedModel(fitted.name, hashlib.sha256(fitted.read_bytes()).hexdigest(), True)
     return Circumstances(models, answer_settings(settings), package_version(), code_hash())
 
 

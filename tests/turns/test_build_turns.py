@@ -41,7 +41,7 @@ def test_no_path_address_or_password_is_kept(settings: Settings, tmp_path: Path)
 def test_switches_numbers_and_choices_of_the_answer_are_kept(settings: Settings) -> None:
     kept = answer_settings(settings)
     assert kept.items() >= {
-        "min_confidence": 0.2, "prompt_passages": 3, "llm_runtime": "ctranslate2", "language": "en"
+        "relative_score": 0.85, "prompt_passages": 3, "llm_runtime": "ctranslate2", "language": "en"
     }.items()  # fmt: skip
     assert not kept.keys() & {"threads", "turn_log", "ocr", "llm", "index", "person", "groups"}
 
@@ -81,3 +81,13 @@ def test_an_index_has_the_same_id_wherever_it_lies(settings: Settings, tmp_path:
 
     assert id_of("here", catalogue="aa", chunks="bb") == id_of("there", chunks="bb", catalogue="aa")
     assert id_of("first", catalogue="aa") != id_of("second", catalogue="ab")
+
+
+def test_a_confidence_of_ones_own_is_part_of_what_decides(settings: Settings, tmp_path: Path) -> None:
+    fitted = tmp_path / "mine.json"
+    fitted.write_text("{}")
+    used = build_circumstances(settings.model_copy(update={"confidence": fitted})).models["confidence"]
+    assert (used.name, used.is_folder) == ("mine.json", True)
+    fitted.write_text('{"threshold": 1}')
+    changed = build_circumstances(settings.model_copy(update={"confidence": fitted})).models["confidence"]
+    assert used.fingerprint != changed.fingerprint
