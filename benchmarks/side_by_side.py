@@ -100,7 +100,7 @@ def candidates(
     ]  # fmt: skip
 
 
-def measured(name: str, limit: int, report: Report) -> list[tuple[str, str, Mapping[str, Figure]]]:
+def measured(name: str, limit: int, report: Report, *, plain_only: bool) -> list[tuple[str, str, Mapping[str, Figure]]]:
     """(set, system, figures) of every system; empty when the set is not here."""
     folder = ROOT / "data" if name == "data" else SHARED / name
     if not folder.is_dir():
@@ -118,7 +118,7 @@ def measured(name: str, limit: int, report: Report) -> list[tuple[str, str, Mapp
         return opened[0]
 
     rows = []
-    for candidate in candidates(settings, dataset, index, chat):
+    for candidate in candidates(settings, dataset, index, chat)[: 2 if plain_only else None]:
         system = Later(candidate.name, candidate.open)
         stage = partial(report, f"{name}, {candidate.name}")
         results = evaluate(dataset, system, candidate.style, candidate.journal, stage)  # type: ignore[arg-type]
@@ -146,11 +146,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--limit", type=int, default=60, help="questions of each set, evenly spread")
+    parser.add_argument("--plain-only", action="store_true", help="ask the plain pipelines, and write no table")
     arguments = parser.parse_args()
     rows = []
     with stage_bars() as report:
         for name in arguments.sets:
-            rows += measured(name, arguments.limit, report)
+            rows += measured(name, arguments.limit, report, plain_only=arguments.plain_only)
+    if arguments.plain_only:
+        print(table(rows))
+        return
     made = commit()
     text = f"{table(rows)}\n\nMade by `python benchmarks/side_by_side.py --limit {arguments.limit}`"
     text += f" at commit {made['sha'][:10]}{' with changes' if made['dirty'] else ''}." if made else "."

@@ -63,7 +63,7 @@ def evaluate(
         typer.Option("--fit-abstention", help="Fit from these answers when to say that it is not in the documents."),
     ] = False,
     most_refused: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Share of answerable questions that the fit may refuse.")
+        float, typer.Option(min=0, max=0.9, help="Share of the right answers that the fit may hold back.")
     ] = 0.1,
     confidence_out: Annotated[
         Path | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import typer
@@ -89,12 +90,10 @@ def show_broken(broken: Sequence[str]) -> None:
 
 def show_fit(fit: Fit) -> None:
     """Both kinds of model on documents that they were not fitted on; the first one is kept."""
-    columns = ("log loss", "accuracy", "AUROC", "ECE", "refused, unanswerable", "refused, answerable", "threshold")
-    table = _table(f"Abstention, fitted on {fit.rows} answers, {fit.right} of them right", "model", *columns)
-    for row in (fit.chosen, fit.rejected):
-        refused = (row.refused_unanswerable, row.refused_answerable)
-        values = (row.log_loss, row.accuracy, row.auroc, row.ece, *refused, row.threshold)
-        table.add_row(row.kind, *(f"{value:.3f}" for value in values))
+    title = f"Abstention, fitted on {fit.rows} answers, {fit.right} of them right"
+    table = _table(title, "on held-out documents", f"{fit.chosen.kind} (kept)", fit.rejected.kind)
+    for name in (field.name for field in fields(fit.chosen) if field.name != "kind"):
+        table.add_row(_words(name), *(f"{getattr(row, name):.3f}" for row in (fit.chosen, fit.rejected)))
     Console().print(table)
 
 

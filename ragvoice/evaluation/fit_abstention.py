@@ -48,6 +48,8 @@ class Validation:
     refused_unanswerable: float
     """At the threshold that was chosen."""
     refused_answerable: float
+    refused_right: float
+    """Of the answers that were right."""
     threshold: float
 
 
@@ -80,8 +82,8 @@ def observed(name: str, results: Sequence[QuestionResult]) -> list[Observation]:
 def fit_abstention(
     observations: Sequence[Observation], made_for: dict[str, str], most_refused: float = 0.1, seed: int = 0
 ) -> Fit:
-    """:param most_refused: The threshold refuses at most this share of the answerable questions, and so as many of the
-    unanswerable ones as that allows.
+    """:param most_refused: The threshold holds back at most this share of the right answers, and as many of the wrong
+    ones as that allows.
     :raises UsageError: when there are too few answers, or only right or only wrong ones.
     """
     from sklearn.model_selection import GroupKFold
@@ -110,9 +112,9 @@ def fit_abstention(
     return Fit(model, chosen, rejected, len(observations), int(right_n.sum()))
 
 
-def threshold_for(p_n: NDArray[np.float64], answerable_n: NDArray[np.bool_], most_refused: float) -> float:
-    """The highest threshold below which at most `most_refused` of the answerable questions are."""
-    kept = np.sort(p_n[answerable_n])
+def threshold_for(p_n: NDArray[np.float64], right_n: NDArray[np.bool_], most_refused: float) -> float:
+    """The highest threshold below which at most `most_refused` of the right answers are."""
+    kept = np.sort(p_n[right_n])
     return float(kept[int(most_refused * len(kept))]) if len(kept) else 0.5
 
 
@@ -141,7 +143,7 @@ def _validated(
 ) -> Validation:
     from sklearn.metrics import log_loss
 
-    threshold = threshold_for(p_n, answerable_n, most_refused)
+    threshold = threshold_for(p_n, right_n, most_refused)
     refused_n = p_n < threshold
     return Validation(
         kind,
@@ -151,6 +153,7 @@ def _validated(
         expected_calibration_error(p_n.tolist(), right_n.tolist()) or 0.0,
         float(refused_n[~answerable_n].mean()) if (~answerable_n).any() else 0.0,
         float(refused_n[answerable_n].mean()) if answerable_n.any() else 0.0,
+        float(refused_n[right_n].mean()),
         threshold,
     )
 

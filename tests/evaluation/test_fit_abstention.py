@@ -46,13 +46,13 @@ def test_the_network_is_taken_where_a_line_cannot_separate() -> None:
     assert ConfidenceModel.from_json(fit.model.to_json()).threshold == pytest.approx(fit.model.threshold, abs=1e-4)
 
 
-def test_the_threshold_refuses_no_more_answerable_questions_than_allowed() -> None:
+def test_the_threshold_holds_back_no_more_right_answers_than_allowed() -> None:
     p = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 0.05])
-    answerable = np.array([True] * 10 + [False])
-    threshold = threshold_for(p, answerable, 0.1)
+    right = np.array([True] * 10 + [False])
+    threshold = threshold_for(p, right, 0.1)
     assert threshold == 0.2  # one of ten is below it
-    assert (p[answerable] < threshold).mean() == 0.1
-    assert threshold_for(p, answerable, 0.0) == 0.1
+    assert (p[right] < threshold).mean() == 0.1
+    assert threshold_for(p, right, 0.0) == 0.1
 
 
 def test_an_estimate_remembers_what_it_was_made_for() -> None:
