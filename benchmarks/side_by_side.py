@@ -2,9 +2,9 @@
 
     python benchmarks/side_by_side.py [--sets data squad2 ...] [--limit 40]
 
-Every system answers the same questions with the same model: short answers by all of them, spoken ones by ours beside.
-A set without documents, such as `offtopic`, is asked to the sample company. Resumable: answers are kept below RAGVOICE_HOME/evaluation, where
-`ragvoice evaluate` takes ours from.
+Every system answers the same questions with the same model: short answers by all of them, spoken ones by ours beside. A
+set without documents, such as `offtopic`, is asked to the sample company. Resumable: answers are kept below
+RAGVOICE_HOME/evaluation, where `ragvoice evaluate` takes ours from.
 """
 
 from __future__ import annotations
