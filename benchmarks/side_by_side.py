@@ -34,7 +34,7 @@ from ragvoice.settings import Settings, home, read_settings
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("RAGVOICE_EVAL_DATA", ROOT.parent / "shared" / "data"))
 TABLE = ROOT / "docs" / "evaluation.md"
-SETS = ("data", "squad2", "clapnq", "mtrag")
+SETS = ("data", "squad2", "clapnq")
 COLUMNS = {
     "hit@5": "hit@5",
     "exact match": "exact_match",
@@ -130,7 +130,9 @@ def table(rows: Sequence[tuple[str, str, Mapping[str, Figure]]]) -> str:
     lines = ["| set (questions) | system | " + " | ".join(COLUMNS) + " |", "| --- | --- |" + " ---: |" * len(COLUMNS)]
     before = ""
     for name, system, figures in rows:
-        cells = " | ".join(_cell(figures.get(measure)) for measure in COLUMNS.values())
+        # A system that cites nothing is not called ungrounded.
+        shown = {k: v for k, v in figures.items() if k != "grounded" or "citation_precision" in figures}
+        cells = " | ".join(_cell(shown.get(measure)) for measure in COLUMNS.values())
         lines.append(f"| {name if name != before else ''} | {system} | {cells} |")
         before = name
     return "\n".join(lines)
