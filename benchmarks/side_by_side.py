@@ -1,10 +1,10 @@
 """Ours beside two plain pipelines on the visible sets: one table in docs/evaluation.md.
 
-    python benchmarks/side_by_side.py [--sets data squad2 ...] [--limit 60]
+    python benchmarks/side_by_side.py [--sets data squad2 ...] [--limit 40]
 
-Every system answers the same questions with the same model: short answers by all of them, spoken ones by ours beside.
-`offtopic` is asked to the sample company. Resumable: answers are kept below RAGVOICE_HOME/evaluation, where
-`ragvoice evaluate` takes ours from.
+Every system answers the same questions with the same model: short answers by all of them, spoken ones by ours beside. A
+set without documents, such as `offtopic`, is asked to the sample company. Resumable: answers are kept below
+RAGVOICE_HOME/evaluation, where `ragvoice evaluate` takes ours from.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ragvoice.settings import Settings, home, read_settings
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("RAGVOICE_EVAL_DATA", ROOT.parent / "shared" / "data"))
 TABLE = ROOT / "docs" / "evaluation.md"
-SETS = ("data", "squad2", "clapnq", "mtrag", "agency_faq", "offtopic")
+SETS = ("data", "squad2", "clapnq", "mtrag")
 COLUMNS = {
     "hit@5": "hit@5",
     "exact match": "exact_match",
@@ -145,7 +145,7 @@ def _cell(figure: Figure | None) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", nargs="+", default=SETS)
-    parser.add_argument("--limit", type=int, default=60, help="questions of each set, evenly spread")
+    parser.add_argument("--limit", type=int, default=40, help="questions of each set, evenly spread")
     parser.add_argument("--plain-only", action="store_true", help="ask the plain pipelines, and write no table")
     arguments = parser.parse_args()
     rows = []
