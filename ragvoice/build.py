@@ -14,6 +14,7 @@ from ragvoice.settings import Settings, home
 _log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
+    from langchain_core.cross_encoders import BaseCrossEncoder
     from langchain_core.embeddings import Embeddings
     from langchain_core.language_models.chat_models import BaseChatModel
 
@@ -127,7 +128,17 @@ def build_retriever(settings: Settings, index: IndexSource, scope: Scope | None 
         embeddings=build_embeddings(settings),
         dense_weight=settings.dense_weight,
         scope=scope or EVERYTHING,
+        reranker=build_reranker(settings),
     )
+
+
+def build_reranker(settings: Settings) -> BaseCrossEncoder | None:
+    """:raises ModelError: when the model is not installed or is no cross-encoder."""
+    if settings.reranker is None:
+        return None
+    from ragvoice.retrieval.reranking import SentenceTransformersCrossEncoder
+
+    return SentenceTransformersCrossEncoder(build_store().path(settings.reranker))
 
 
 def build_chat_model(settings: Settings) -> BaseChatModel:
@@ -189,7 +200,8 @@ def answered_by(settings: Settings) -> dict[str, str]:
     """What the fitted confidence depends on."""
     from ragvoice.generation.prompts import prompt_fingerprint
 
-    return {"prompt": prompt_fingerprint(), "llm": settings.llm, "adapter": settings.adapter or ""}
+    reranker = {"reranker": settings.reranker} if settings.reranker else {}
+    return {"prompt": prompt_fingerprint(), "llm": settings.llm, "adapter": settings.adapter or "", **reranker}
 
 
 def build_speech_to_text(settings: Settings) -> SpeechToText:

@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     whose password is read from PGPASSWORD or ~/.pgpass. docs/decisions/0006-shared-vector-server.md."""
     dense_weight: float = Field(0.7, ge=0, le=1)
     """Share of the embedding similarity in the fused score; the rest is BM25. docs/experiments.md has the sweep."""
+    reranker: str | None = None
+    """Folder or hub id of a cross-encoder that reads the best passages together with the question; None: no reranking.
+    With one, fit the confidence again."""
     prompt_passages: int = Field(3, ge=1, le=20)
     """Passages that the model reads, at most."""
     relative_score: float = Field(0.85, ge=0, le=1)

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ragvoice import build
 from ragvoice.build import build_voicebot
-from ragvoice.datatypes import Answer, AudioChunk
+from ragvoice.datatypes import Answer, AudioChunk, Message, Transcription
 from ragvoice.errors import SpeechError, UsageError
 from ragvoice.evaluation.answer_metrics import normalise
 from ragvoice.retrieval.index import DocumentIndex
@@ -103,3 +104,44 @@ def test_a_recording_without_a_recogniser_says_so(bot: VoiceBot) -> None:
     deaf = VoiceBot(bot._retriever, bot._answering)
     with pytest.raises(SpeechError, match="recogniser"):
         deaf.ask(AudioChunk(np.zeros(16_000, dtype=np.float32), 16_000))
+
+
+class Mumbled:
+    """A recogniser that is not sure."""
+
+    def __init__(self, text: str, confidence: float):
+        self._heard = Transcription(text, "en", 1.0, confidence=confidence)
+
+    def transcribe(self, audio: AudioChunk) -> Transcription:
+        return self._heard
+
+
+def test_unclear_speech_is_asked_back_and_yes_answers_it(bot: VoiceBot) -> None:
+    question = "From which day do I need a doctor's note in England?"
+    audio = AudioChunk(np.zeros(16_000, dtype=np.float32), 16_000)
+    unsure = VoiceBot(bot._retriever, bot._answering, stt=Mumbled(question, 0.3), unclear_speech=0.5)
+    back = unsure.ask(audio)
+    assert (back.outcome, back.answer) == ("clarify", f'Did you mean: "{question}"?')
+    assert back.abstained
+    assert back.passages == ()
+    answer = bot.ask("Yes.", (Message("user", question), Message("agent", back.answer)))
+    assert (answer.question, answer.outcome) == (question, "answered")
+    sure = VoiceBot(bot._retriever, bot._answering, stt=Mumbled(question, 0.6), unclear_speech=0.5)
+    assert sure.ask(audio).outcome == "answered"
+
+
+def test_a_question_that_points_at_nothing_is_asked_back(bot: VoiceBot) -> None:
+    answer = bot.ask("What is the range of this sensor?")
+    assert answer.outcome == "clarify"
+    assert answer.answer.startswith("Which one do you mean: ")
+    assert answer.citations == ()
+
+
+def test_a_confidence_that_was_fitted_for_another_model_is_noted(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(build, "build_chat_model", lambda settings: None)
+    build.build_answering(settings)
+    assert not caplog.records
+    build.build_answering(settings.model_copy(update={"adapter": "mine"}))
+    assert "another adapter" in caplog.text

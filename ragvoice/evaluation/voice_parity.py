@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ragvoice.datatypes import Answer, AudioChunk, Passage, Style
 from ragvoice.evaluation.answer_metrics import contains, f1
 from ragvoice.evaluation.datasets import Question
+from ragvoice.evaluation.journal import Journal
 from ragvoice.evaluation.noise import add_noise, babble, pink, white
 from ragvoice.evaluation.retrieval_metrics import ranked_documents, retrieval_scores
 from ragvoice.evaluation.runner import Asks
@@ -89,20 +90,19 @@ def measure(
     :param models: What the result depends on beside the questions: names of models, generation of the index.
     """
     setting = {"models": dict(models or {}), "style": run.style, "noise": run.noise, "answers": run.bot is not None}
-    done = dict(_read(journal)) if journal and journal.is_file() else {}
+    kept = Journal(journal)
     talkers: list[AudioChunk] = []
     results = []
     for number, question in enumerate(questions):
         progress(number, len(questions))
         key = json.dumps([setting, asdict(question)], sort_keys=True)
-        if key not in done:
+        record = kept.get(key)
+        if record is None:
             talkers = talkers or run.talkers()
-            done[key] = _measure_question(question, run, talkers)
-            if journal:
-                with journal.open("a", encoding="utf-8") as lines:
-                    # The new line comes first: a run that was stopped may have left half a line.
-                    lines.write("\n" + json.dumps({"key": key, **asdict(done[key])}))
-        results.append(done[key])
+            results.append(_measure_question(question, run, talkers))
+            kept.put(key, asdict(results[-1]))
+        else:
+            results.append(_result(record))
     progress(len(questions), len(questions))
     return results
 
@@ -181,17 +181,13 @@ def _say_back(question_id: str, answer: Answer, run: VoiceRun) -> SpokenAnswer:
     )
 
 
-def _read(journal: Path) -> Iterator[tuple[str, VoiceResult]]:
-    for line in journal.read_text(encoding="utf-8").split("\n"):
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue  # empty, or a line that a stopped run did not finish
-        heard = tuple(HeardQuestion(**_with_errors(one)) for one in row["heard"])
-        spoken = row["spoken"]
-        if spoken is not None:
-            spoken = SpokenAnswer(**{**_with_errors(spoken), "kept": KeptMeaning(**spoken["kept"])})
-        yield row["key"], VoiceResult(heard, spoken)
+def _result(record: dict[str, Any]) -> VoiceResult:
+    """The inverse of `asdict`."""
+    heard = tuple(HeardQuestion(**_with_errors(one)) for one in record["heard"])
+    spoken = record["spoken"]
+    if spoken is not None:
+        spoken = SpokenAnswer(**{**_with_errors(spoken), "kept": KeptMeaning(**spoken["kept"])})
+    return VoiceResult(heard, spoken)
 
 
 def _with_errors(row: dict[str, Any]) -> dict[str, Any]:

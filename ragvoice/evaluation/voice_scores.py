@@ -11,11 +11,11 @@ from statistics import mean
 
 import numpy as np
 
+from ragvoice.evaluation.bootstrap import paired_difference
 from ragvoice.evaluation.speech_metrics import Errors, KeptMeaning, pooled
 
 TEXT = "text"
 """The condition that the others are compared with."""
-_BOOTSTRAP_SAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -159,14 +159,12 @@ def answer_scores(spoken: Sequence[SpokenAnswer]) -> AnswerScores:
     )
 
 
-def paired_loss(pairs: Sequence[tuple[float, float]], seed: int = 0) -> Loss | None:
-    """Mean of before minus after with the percentile bootstrap over pairs (Efron 1979); None without pairs."""
-    if not pairs:
+def paired_loss(pairs: Sequence[tuple[float, float]]) -> Loss | None:
+    """Mean of before minus after over pairs (before, after) of one question each; None without pairs."""
+    found = paired_difference([before for before, _ in pairs], [after for _, after in pairs])
+    if found is None:
         return None
-    loss_q = np.asarray([before - after for before, after in pairs], np.float64)
-    drawn_bq = np.random.default_rng(seed).integers(len(loss_q), size=(_BOOTSTRAP_SAMPLES, len(loss_q)))
-    low, high = np.percentile(loss_q[drawn_bq].mean(axis=1), [2.5, 97.5])
-    return Loss(round(float(loss_q.mean()), 4), round(float(low), 4), round(float(high), 4), len(pairs))
+    return Loss(round(found.value, 4), round(found.low, 4), round(found.high, 4), len(pairs))
 
 
 def separation(confidences: Sequence[float], misheard: Sequence[bool]) -> Separation:

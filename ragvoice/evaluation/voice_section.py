@@ -58,7 +58,7 @@ def voice_sections(
 
 def sections(results: Sequence[VoiceResult]) -> list[Section]:
     heard = [one for result in results for one in result.heard]
-    made = [_table("Spoken questions against typed ones", ConditionScores, condition_scores(heard), _NOTE)]
+    made = [_by_condition(condition_scores(heard))]
     if spoken := [result.spoken for result in results if result.spoken]:
         note = "Each answer, said by the voice and heard again by the recogniser."
         made.append(_table("Spoken answers, heard again", AnswerScores, [answer_scores(spoken)], note))
@@ -70,6 +70,18 @@ def sections(results: Sequence[VoiceResult]) -> list[Section]:
     note = "Does the recogniser's confidence tell the questions with a misheard content word? Setting: unclear_speech."
     made.append(_table("When to ask: did you mean?", Separation, [found], note))
     return made
+
+
+def _by_condition(scores: Sequence[ConditionScores]) -> Section:
+    """A column a condition: there are more figures than conditions."""
+    names = [field.name for field in fields(ConditionScores) if field.name != "condition"]
+    return Section(
+        "Spoken questions against typed ones",
+        ("", *(score.condition for score in scores)),
+        tuple((name.replace("_", " "), *(_shown(getattr(score, name)) for score in scores)) for name in names),
+        _NOTE,
+        {"rows": [asdict(score) for score in scores]},
+    )
 
 
 def _table(title: str, kind: type, rows: Sequence[object], note: str) -> Section:
@@ -85,5 +97,5 @@ def _table(title: str, kind: type, rows: Sequence[object], note: str) -> Section
 
 def _shown(value: object) -> str:
     if isinstance(value, Loss):
-        return f"{value.mean:+.3f} ({value.low:+.3f} to {value.high:+.3f})"
+        return f"{value.mean:+.2f}\n{value.low:+.2f} {value.high:+.2f}".replace("0.", ".")
     return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)

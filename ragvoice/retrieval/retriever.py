@@ -14,6 +14,7 @@ from typing import Protocol
 
 import numpy as np
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.cross_encoders import BaseCrossEncoder
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.retrievers import BaseRetriever
@@ -26,6 +27,7 @@ from ragvoice.retrieval.fusion import brevity, fuse
 from ragvoice.retrieval.index import DocumentIndex
 from ragvoice.retrieval.lexical import content_stems
 from ragvoice.retrieval.phrases import shared_pairs
+from ragvoice.retrieval.reranking import RERANKED, reranked
 from ragvoice.retrieval.scope import EVERYTHING, Scope
 from ragvoice.retrieval.versions import in_force, standing
 
@@ -57,6 +59,8 @@ class HybridRetriever(BaseRetriever):
     """Weight of the cosine in the fused score; the rest is BM25."""
     scope: Scope = EVERYTHING
     """What is searched when a call names no scope."""
+    reranker: BaseCrossEncoder | None = None
+    """Reads the best passages together with the question; None is faster."""
     today: date | None = None
     """The day on which versions must be valid; None is the day of the call."""
 
@@ -99,7 +103,10 @@ class HybridRetriever(BaseRetriever):
             return in_force(document, today), document.dated or date.min
 
         found = _refined(query, index, rows_c[order], scores_c[order], cosine_c[order])
-        return distinct(found, k, preference)
+        if self.reranker is None:
+            return distinct(found, k, preference)
+        best = distinct(found, max(k, RERANKED), preference)
+        return [*reranked(query, best[:RERANKED], self.reranker), *best[RERANKED:]][:k]
 
     def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
         return [

@@ -126,7 +126,7 @@ def test_a_stopped_run_goes_on(tmp_path: Path) -> None:
     journal, models = tmp_path / "run.jsonl", {"stt": "base"}
     first = measure([QUESTION], scripted(*[ASKED] * 5, bot=Bot()), journal, models)
     with journal.open("a", encoding="utf-8") as lines:
-        lines.write('\n{"key": "half a l')
+        lines.write('{"key": "half a l')
     # Only the second question is heard: the ear knows no more.
     run = scripted(*["Who won the cup?"] * 5, bot=Bot())
     both = measure([QUESTION, UNANSWERABLE], run, journal, models)

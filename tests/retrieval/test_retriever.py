@@ -8,6 +8,7 @@ from datetime import date
 
 import numpy as np
 import pytest
+from langchain_core.cross_encoders import BaseCrossEncoder
 from langchain_core.embeddings import Embeddings
 from langchain_core.retrievers import BaseRetriever
 
@@ -15,6 +16,7 @@ from ragvoice.datatypes import Passage
 from ragvoice.errors import UsageError
 from ragvoice.retrieval.generations import EmbedderIdentity
 from ragvoice.retrieval.index import DocumentIndex
+from ragvoice.retrieval.reranking import RERANKED
 from ragvoice.retrieval.retriever import HybridRetriever
 from ragvoice.retrieval.scope import Scope
 from ragvoice.settings import Settings
@@ -224,3 +226,20 @@ def test_one_text_in_two_folders_is_one_result_the_newer_one(ruled: HybridRetrie
 def test_tags_narrow_the_search(ruled: HybridRetriever) -> None:
     hits = ruled.search("parking", 4, (), Scope(tags=("food",)))
     assert [hit.doc_id for hit in hits] == ["lunch/winter.md"]
+
+
+class LikesLast(BaseCrossEncoder):
+    """The worse the place, the better the score."""
+
+    def score(self, text_pairs: list[tuple[str, str]]) -> list[float]:
+        return [number / len(text_pairs) for number in range(len(text_pairs))]
+
+
+def test_a_reranker_orders_the_first_passages_and_leaves_the_others(retriever: HybridRetriever) -> None:
+    plain = retriever.search("annual leave", 30)
+    again = retriever.model_copy(update={"reranker": LikesLast()}).search("annual leave", 30)
+    places = [(hit.doc_id, hit.start_index) for hit in again]
+    assert set(places[:RERANKED]) == {(hit.doc_id, hit.start_index) for hit in plain[:RERANKED]}
+    assert places[:RERANKED] != [(hit.doc_id, hit.start_index) for hit in plain[:RERANKED]]
+    assert places[RERANKED:] == [(hit.doc_id, hit.start_index) for hit in plain[RERANKED:]]
+    assert len(retriever.model_copy(update={"reranker": LikesLast()}).search("annual leave", 3)) == 3
