@@ -13,7 +13,7 @@ from langchain_core.messages import BaseMessage
 from ragvoice.datatypes import Citation, Message, Outcome, Passage, Style
 from ragvoice.generation.clarify import which_one
 from ragvoice.generation.confidence import ConfidenceModel, gather
-from ragvoice.generation.grounding import Support, support
+from ragvoice.generation.grounding import Support, column_names, speaks_of_another, support
 from ragvoice.generation.injection import without_instructions
 from ragvoice.generation.negation import contradicts
 from ragvoice.generation.prompts import fit_prompt, is_refusal, prompt_hash
@@ -214,5 +214,8 @@ def checked(sentence: str, asked: str, read: Sequence[Passage]) -> tuple[Support
     quote = found.citation
     if quote is None or not (found.numbers_found and found.names_found and found.adds):
         return found, False
-    texts = [p.text for p in read if p.doc_id == quote.doc_id and quote.quote in p.text]
-    return found, not contradicts(sentence, asked, texts)
+    sources = [p for p in read if p.doc_id == quote.doc_id and quote.quote in p.text]
+    columns = " ".join(f"{p.table_header} {column_names(p, p.text.index(quote.quote))}" for p in sources)
+    if speaks_of_another(sentence, f"{quote.quote}. {quote.title}. {quote.section}. {columns}"):
+        return found, False
+    return found, not contradicts(sentence, asked, [p.text for p in sources])

@@ -11,6 +11,8 @@ from ragvoice.datatypes import Citation, Passage
 from ragvoice.sentences import split_sentences
 
 _WORD = re.compile(r"\d+(?:[.,:/-]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)?")
+_PLACE = re.compile(r"\b([Ii]n|[Ff]or|[Aa]t|[Ff]rom)\s+(?:the\s+)?([A-Z][\w’'-]*(?:\s+[A-Z][\w’'-]*)*)")
+"""A preposition and the name behind it."""
 _WRITTEN_WORD = re.compile(r"\w+(?:['’-]\w+)*")
 _NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*")
 
@@ -85,6 +87,24 @@ def support(claim: str, question: str, passages: Sequence[Passage]) -> Support:
                 best = Support(score, numbers_found, names_found, adds, _citation(passage, start, end))
                 best_value = value
     return best
+
+
+def speaks_of_another(claim: str, source: str) -> bool:
+    """Whether the claim says "in Poland" where its source says "in the United Kingdom" and knows no Poland.
+
+    :param source: The quoted sentence with its headings.
+    """
+    known = set(content_words(source))
+    there = _places(source)
+    return any(not stems & known and there.get(preposition) for preposition, stems in _places(claim).items())
+
+
+def _places(text: str) -> dict[str, set[str]]:
+    """Preposition -> stems of the names that follow it."""
+    found: dict[str, set[str]] = {}
+    for match in _PLACE.finditer(text):
+        found.setdefault(match[1].lower(), set()).update(content_words(match[2]))
+    return {preposition: stems for preposition, stems in found.items() if stems}
 
 
 def column_names(passage: Passage, start: int) -> str:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from ragvoice.datatypes import Passage
-from ragvoice.generation.grounding import column_names, content_words, coverage, numbers, support
+from ragvoice.generation.grounding import (
+    column_names,
+    content_words,
+    coverage,
+    numbers,
+    speaks_of_another,
+    support,
+)
 
 
 def passage(
@@ -105,3 +112,12 @@ def test_a_number_far_away_in_the_passage_is_no_support() -> None:
     text = "Hotels in London have a limit. Ask first. Keep it. Send it. Flights cost 140 pounds."
     found = support("The limit for hotels in London is 140 pounds.", "What is the limit?", [passage(text)])
     assert not found.numbers_found or "140" in (found.citation.quote if found.citation else "")
+
+
+def test_a_sentence_about_another_country_is_no_source() -> None:
+    quote = "In the United Kingdom you get one extra day after five years."
+    assert speaks_of_another("In Poland you get one extra day after five years.", quote)
+    assert not speaks_of_another("In the United Kingdom you get one extra day.", quote)
+    assert not speaks_of_another("You get one extra day after five years.", quote)
+    assert not speaks_of_another("In Poland you get one extra day.", "You get one extra day after five years.")
+    assert not speaks_of_another("In Poland you get 26 days.", "| Poland | 26 |. Leave in Europe")
