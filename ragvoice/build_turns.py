@@ -61,7 +61,7 @@ def build_circumstances(settings: Settings) -> Circumstances:
 
 def answer_settings(settings: Settings) -> dict[str, Setting]:
     """The switches, numbers and choices that an answer depends on, and the language; no other words, which may be
-    paths, addresses or passwords."""
+    paths, addresses or passwords. A min_confidence of None is that of the fitted model."""
     return {
         name: value
         for name, field in Settings.model_fields.items()
@@ -69,14 +69,14 @@ def answer_settings(settings: Settings) -> dict[str, Setting]:
         and (
             isinstance(value := getattr(settings, name), bool | int | float)
             or get_origin(field.annotation) is Literal
-            or name == "language"
+            or name in ("language", "min_confidence")
         )
     }
 
 
 def settings_of_turn(settings: Settings, turn: Turn) -> Settings:
     """The settings of today with those of the turn, and with its language model; a model in a folder is today's."""
-    then: dict[str, Setting | None] = {
+    then: dict[str, Setting] = {
         name: value for name, value in turn.settings.items() if name in Settings.model_fields
     }
     for part in ("llm", "adapter"):

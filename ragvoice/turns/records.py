@@ -10,7 +10,7 @@ from typing import Any
 
 from ragvoice.datatypes import Answer, Citation, Message, Outcome, Passage, Place, Style, Timings
 
-Setting = bool | int | float | str
+Setting = bool | int | float | str | None
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,11 @@ def _model(model: UsedModel | None) -> str:
 
 def _pairs(before: dict[str, Setting], now: dict[str, Setting]) -> list[tuple[str, str, str]]:
     names = [*before, *(name for name in now if name not in before)]
-    return [(name, str(before.get(name, "not there")), str(now.get(name, "not there"))) for name in names]
+    return [(name, _value(before.get(name, "not there")), _value(now.get(name, "not there"))) for name in names]
+
+
+def _value(setting: Setting) -> str:
+    return "not set" if setting is None else str(setting)
 
 
 def _changes(pairs: Sequence[tuple[str, str, str]]) -> tuple[Change, ...]:

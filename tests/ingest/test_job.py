@@ -68,9 +68,12 @@ def test_equal_text_is_embedded_once_and_found_in_both_places(bench: Bench) -> N
     bench.write("late-copy.md", LEAVE)
     bench.ingest()
     assert len(bench.embeddings.texts) == 1
-    hits = HybridRetriever(index=bench.opened(), embeddings=bench.embeddings).search("days of leave", 10)
-    assert {hit.doc_id for hit in hits} == {"a.md", "copy.md", "late-copy.md"}
-    assert np.ptp([hit.score for hit in hits]) < 1e-6
+    index = bench.opened()
+    assert {document.doc_id for document in index.documents()} == {"a.md", "copy.md", "late-copy.md"}
+    vectors = index.similarity(np.asarray(bench.embeddings.embed_query("days of leave"), np.float32), np.arange(3))
+    assert np.ptp(vectors) < 1e-6
+    [hit] = HybridRetriever(index=index, embeddings=bench.embeddings).search("days of leave", 10)
+    assert hit.doc_id in {"a.md", "copy.md", "late-copy.md"}, "the same text is one result"
 
 
 def test_a_moved_file_has_a_new_name_and_no_old_one(bench: Bench) -> None:

@@ -27,7 +27,7 @@ def test_what_was_called_right_can_be_evaluated_as_it_is(tmp_path: Path) -> None
     refused = answer_of(turn_id="b", outcome="abstained", said="That is not in the documents.", citations=())
     assert questions(tmp_path, answered, replace(sample_turn(refused), rating=1)) == (
         Question("a", "How many days?", ("You get 25 days.",), ("a.pdf",), True, HISTORY, ("hr",)),
-        Question("b", "How many days?", (), (), False, (), ("hr",)),
+        Question("b", "How many days?", (), (), False, (), ("hr",), "unanswerable"),
     )
 
 

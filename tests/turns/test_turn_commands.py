@@ -170,7 +170,7 @@ def test_a_replay_gives_the_same_answer_until_the_document_changes(
     [same] = rows(capsys, "replay", turn_id)
     assert (same["same"], same["changed"], same["note"]) == (True, [], None)
     assert same["now"]["answer"] == asked["answer"]
-    assert same["settings_of_today"] == [{"what": "min_confidence", "before": "0.2", "now": "0.99"}]
+    assert same["settings_of_today"] == [{"what": "min_confidence", "before": "not set", "now": "0.99"}]
     Path("docs/leave.md").write_text(LEAVE.replace("25", "31"))
     Path("docs/parking.md").unlink()
     ran(capsys, "ingest", "docs")
