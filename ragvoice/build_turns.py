@@ -76,9 +76,7 @@ def answer_settings(settings: Settings) -> dict[str, Setting]:
 
 def settings_of_turn(settings: Settings, turn: Turn) -> Settings:
     """The settings of today with those of the turn, and with its language model; a model in a folder is today's."""
-    then: dict[str, Setting] = {
-        name: value for name, value in turn.settings.items() if name in Settings.model_fields
-    }
+    then: dict[str, Setting] = {name: value for name, value in turn.settings.items() if name in Settings.model_fields}
     for part in ("llm", "adapter"):
         model = turn.models.get(part)
         if model is None or not model.is_folder:
