@@ -8,6 +8,7 @@ import random
 import numpy as np
 import pytest
 
+from ragvoice.commands.evaluation_tables import show_fit
 from ragvoice.errors import UsageError
 from ragvoice.evaluation.fit_abstention import Observation, fit_abstention, threshold_for
 from ragvoice.generation.confidence import FEATURES, ConfidenceModel, Evidence
@@ -63,3 +64,12 @@ def test_an_estimate_remembers_what_it_was_made_for() -> None:
 def test_too_little_to_learn_from_says_so(rows: list[Observation]) -> None:
     with pytest.raises(UsageError, match="more questions"):
         fit_abstention(rows, MADE_FOR)
+
+
+def test_the_table_names_what_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    fit = fit_abstention(answers(600), MADE_FOR)
+    show_fit(fit)
+    shown = capsys.readouterr().out
+    assert f"{fit.chosen.kind} (kept)" in shown
+    assert f"{fit.chosen.refused_right:.3f}" in shown
+    assert "threshold" in shown

@@ -109,9 +109,11 @@ def test_a_number_of_the_next_sentence_is_quoted_with_it() -> None:
 
 
 def test_a_number_far_away_in_the_passage_is_no_support() -> None:
-    text = "Hotels in London have a limit. Ask first. Keep it. Send it. Flights cost 140 pounds."
+    text = "Hotels in London have a limit. Ask first. Keep it. Send it. Room 140 is closed."
     found = support("The limit for hotels in London is 140 pounds.", "What is the limit?", [passage(text)])
-    assert not found.numbers_found or "140" in (found.citation.quote if found.citation else "")
+    assert found.citation is not None
+    assert found.citation.quote == "Hotels in London have a limit."
+    assert not found.numbers_found
 
 
 def test_a_sentence_about_another_country_is_no_source() -> None:
