@@ -238,8 +238,10 @@ def _evaluated(run: _Run, styles: Sequence[Style], extras: _Extras, bars: Report
     system = Application(bot, retriever)
     folder = home() / "evaluation" / run.dataset.name / "journals"
     journal = folder / f"{fingerprint(run.settings, _ROLES, opened.manifest)[:16]}.jsonl"
+    spoken = folder / "voice.jsonl"
     if extras.fresh:
         journal.unlink(missing_ok=True)
+        spoken.unlink(missing_ok=True)
     reports = []
     for style in styles:
         stage = f"{run.dataset.name}, {style}"
@@ -257,7 +259,7 @@ def _evaluated(run: _Run, styles: Sequence[Style], extras: _Extras, bars: Report
                 system,
                 run.settings,
                 style,
-                folder / "voice.jsonl",
+                spoken,
                 opened.manifest.generation,
                 partial(bars, f"{stage}, spoken"),
             )
