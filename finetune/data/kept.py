@@ -61,10 +61,22 @@ def holds(passage: Passage, gold_text: str) -> bool:
     return False
 
 
+def may_answer(candidate: Candidate, found: Sequence[Passage]) -> bool:
+    """Whether an unanswerable twin has an answer after all: a passage says what was put into it.
+
+    For `not` that is a sentence about the same that denies something, too.
+    """
+    if candidate.absent == "not":
+        return not unmet_negation(candidate.question, found)
+    return bool(candidate.absent) and any(
+        says(f"{p.title} {p.section} {p.table_header} {p.text}", candidate.absent) for p in found
+    )
+
+
 def _reason(candidate: Candidate, found: Sequence[Passage]) -> str | None:
     """Why the candidate is dropped; None when it is not."""
     if not candidate.answerable:
-        return "the unanswerable may be answered" if _may_answer(candidate, found) else None
+        return "the unanswerable may be answered" if may_answer(candidate, found) else None
     gold = [p for p in found if not candidate.gold_doc_ids or any(is_gold(p, id_) for id_ in candidate.gold_doc_ids)]
     gold = [passage for passage in gold if not candidate.gold_text or holds(passage, candidate.gold_text)]
     if not gold:
@@ -73,15 +85,6 @@ def _reason(candidate: Candidate, found: Sequence[Passage]) -> str | None:
     if not any(_grounded(answer, asked, gold) for answer in candidate.answers):
         return "answer not grounded"
     return None
-
-
-def _may_answer(candidate: Candidate, found: Sequence[Passage]) -> bool:
-    """Of a twin: a passage says what was put into it. For `not` that is a sentence that denies something, too."""
-    if candidate.absent == "not":
-        return not unmet_negation(candidate.question, found)
-    return bool(candidate.absent) and any(
-        says(f"{p.title} {p.section} {p.table_header} {p.text}", candidate.absent) for p in found
-    )
 
 
 def _grounded(answer: str, asked: str, passages: Sequence[Passage]) -> bool:

@@ -150,8 +150,8 @@ _RULES: tuple[Rule, ...] = (
     _rule(rf"(?P<subject>The {_ROLE}) is (?P<fact>{_PERSON})\.", _who_is),
     _rule(
         rf"(?P<subject>(?:The |An? )?[A-Za-z][\w’'-]*(?: (?!{_VERB})[\w’'-]+){{0,3}}) is "
-        r"(?P<fact>(?:an?|our|the) (?!same|only|one|first|last|case|responsibility|good|great|best|bad|big|few|lot|most)"
-        r"[a-z][^;]{15,})\.",
+        r"(?P<fact>(?:an?|our|the) (?!same|only|one|first|last|case|responsibility|good|great|best|bad|big|few|lot"
+        r"|most)[a-z][^;]{15,})\.",
         _what_is,
     ),
     _rule(rf"{_SUBJECT} (?P<be>is|are) (?P<fact>{_MONEY}|{_PERIOD}|\d[\d.,]* ?%)\.", _what_amount),
