@@ -8,17 +8,19 @@ from functools import partial
 from typing import Protocol
 
 from finetune.data.candidates import Candidate
-from finetune.data.twins import says
+from finetune.data.twins import DENIES, says
 from ragvoice.datatypes import Passage
 from ragvoice.evaluation.datasets import is_gold
 from ragvoice.generation.answering import checked
 from ragvoice.generation.followup import search_follow_up
 from ragvoice.generation.grounding import content_words
-from ragvoice.generation.negation import unmet_negation
 from ragvoice.sentences import split_sentences
 
 SAME_TEXT = 0.8
 """Share of the shorter text's content words that the other one holds, from which a passage is the gold text's."""
+GROUNDED = 0.6
+"""Least share of a sentence's content words that its source holds (`Support.score`). At serving the confidence decides
+instead, which needs the model's probabilities."""
 
 
 class Search(Protocol):
@@ -64,10 +66,12 @@ def holds(passage: Passage, gold_text: str) -> bool:
 def may_answer(candidate: Candidate, found: Sequence[Passage]) -> bool:
     """Whether an unanswerable twin has an answer after all: a passage says what was put into it.
 
-    For `not` that is a sentence about the same that denies something, too.
+    For `not` that is a sentence with half of the question's words that denies something, too.
     """
     if candidate.absent == "not":
-        return not unmet_negation(candidate.question, found)
+        asked = set(content_words(candidate.question))
+        sentences = (p.text[start:end] for p in found for start, end in split_sentences(p.text))
+        return any(DENIES.search(s) and 2 * len(asked & set(content_words(s))) >= len(asked) for s in sentences)
     return bool(candidate.absent) and any(
         says(f"{p.title} {p.section} {p.table_header} {p.text}", candidate.absent) for p in found
     )
@@ -88,6 +92,6 @@ def _reason(candidate: Candidate, found: Sequence[Passage]) -> str | None:
 
 
 def _grounded(answer: str, asked: str, passages: Sequence[Passage]) -> bool:
-    """By the rule that a served answer must fulfil, sentence by sentence."""
-    sentences = [answer[start:end] for start, end in split_sentences(answer)]
-    return bool(sentences) and all(checked(sentence, asked, passages)[1] for sentence in sentences)
+    """By the rule that a served answer must fulfil, sentence by sentence, and most of its words from the source."""
+    checks = [checked(answer[start:end], asked, passages) for start, end in split_sentences(answer)]
+    return bool(checks) and all(may_be_said and support.score >= GROUNDED for support, may_be_said in checks)

@@ -151,7 +151,7 @@ _RULES: tuple[Rule, ...] = (
     _rule(
         rf"(?P<subject>(?:The |An? )?[A-Za-z][\w’'-]*(?: (?!{_VERB})[\w’'-]+){{0,3}}) is "
         r"(?P<fact>(?:an?|our|the) (?!same|only|one|first|last|case|responsibility|good|great|best|bad|big|few|lot"
-        r"|most)[a-z][^;]{15,})\.",
+        r"|most)\w[^;]{10,})\.",
         _what_is,
     ),
     _rule(rf"{_SUBJECT} (?P<be>is|are) (?P<fact>{_MONEY}|{_PERIOD}|\d[\d.,]* ?%)\.", _what_amount),
@@ -166,7 +166,7 @@ _RULES: tuple[Rule, ...] = (
         _within,
     ),
     _rule(
-        r"(?P<subject>(?:(?:All|Our) )?[A-Z][a-z]+s|People|[A-Z][a-z]+ [a-z]+s) (?P<verb>get|have|receive|may take)"
+        r"(?P<subject>(?:(?:All|Our) )?[A-Z][a-z]+s|People|[A-Z][a-z]+ [a-z]+s) (?P<verb>get|have|receive)"
         r" (?P<fact>\d[\d.,]*) (?P<things>[a-z]+s(?: of [a-z]+(?: [a-z]+)?)?)(?: (?:a|per) (?:year|month|week))?\.",
         _how_many,
     ),

@@ -67,7 +67,7 @@ _NEEDS_AROUND = {
 }
 """Where a word stands when it is the one that is meant; \0 is the word: not `end up`, not `named after?`."""
 _WORD = re.compile(r"\w+(?:-\w+)*")
-_DENIES = re.compile(r"\b(?:not|no|never|cannot|without|except|unless)\b|n['’]t\b", re.IGNORECASE)
+DENIES = re.compile(r"\b(?:not|no|never|cannot|without|except|unless)\b|n['’]t\b", re.IGNORECASE)
 
 Change = tuple[str, str]
 """The question, and what was put into it."""
@@ -168,7 +168,7 @@ def _antonyms(candidate: Candidate) -> Iterator[Change]:
 
 
 def _negated(candidate: Candidate) -> Iterator[Change]:
-    if _DENIES.search(candidate.question) or _DENIES.search(candidate.gold_text):
+    if DENIES.search(candidate.question) or DENIES.search(candidate.gold_text):
         return
     for pattern in (_AUXILIARY_PRONOUN, _SUBJECT_ASKED):
         match = pattern.match(candidate.question)
