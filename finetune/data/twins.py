@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 from finetune.data.candidates import Candidate
 from finetune.data.names import Names, modifies, names_in
-from ragvoice.generation.grounding import STOP_WORDS, content_words
+from ragvoice.generation.grounding import content_words
 
 _OPPOSITES = (
     "largest smallest|biggest smallest|highest lowest|longest shortest|oldest youngest|earliest latest|newest oldest|"
@@ -39,6 +40,7 @@ _ROUGHLY = frozenset(
 _NUMBERED = frozenset("Appendix Article Chapter Clause In Level Paragraph Room Rule Section Step".split())
 """Of other words with a capital the number is a part of the name: `World War 1`."""
 _YEARS_AWAY = (3, -4, 7, -11, 12, -2)
+_LAST_YEAR = 2030
 _FACTORS = (2, 3, 5, 7)
 _PART_OF_A_NAME = re.compile(r"[A-Z][\w’'-]*\s+(?:for|of|and|to|v|vs)\s+(?:the\s+)?$")
 _DO = frozenset({"do", "does", "did"})
@@ -73,13 +75,14 @@ Change = tuple[str, str]
 """The question, and what was put into it."""
 
 
-def unanswerable_twins(candidate: Candidate, names: Names) -> list[Candidate]:
-    """At most one for each kind of change; none of a question without a gold text, which says what is near.
+def unanswerable_twins(candidate: Candidate, names: Names, most: int = 1) -> list[Candidate]:
+    """None of a question without a gold text, which says what is near.
 
     What is put in is `absent` and stands neither in the gold text nor in an answer. `kept` drops the twin when a
     passage that is retrieved for it says it.
 
     :param names: Of the texts that the questions are about.
+    :param most: So many for each kind of change, the best first: where `kept` drops one, another may pass.
     """
     if not candidate.answerable or not candidate.gold_text:
         return []
@@ -90,8 +93,11 @@ def unanswerable_twins(candidate: Candidate, names: Names) -> list[Candidate]:
         "antonym": _antonyms(candidate),
         "negation": _negated(candidate),
     }
-    found = ((kind, next((c for c in several if not says(near, c[1])), None)) for kind, several in changes.items())
-    return [_twin(candidate, kind, *change) for kind, change in found if change is not None]
+    made = []
+    for kind, several in changes.items():
+        far = islice((change for change in several if not says(near, change[1])), most)
+        made += [_twin(candidate, f"{kind}{number or ''}", *change) for number, change in enumerate(far)]
+    return made
 
 
 def says(text: str, absent: str) -> bool:
@@ -119,7 +125,7 @@ def _names_swapped(candidate: Candidate, names: Names) -> Iterator[Change]:
     for start, end in reversed(names_in(question)):
         name = question[start:end]
         before = (question[:start].lower().split() or [""])[-1]
-        if before not in STOP_WORDS or _PART_OF_A_NAME.search(question[:start]):
+        if not question[:start].rstrip()[-1:].islower() or _PART_OF_A_NAME.search(question[:start]):
             continue
         if modifies(question, end) and before not in _DO:
             continue
@@ -143,9 +149,9 @@ def _numbers_swapped(candidate: Candidate) -> Iterator[Change]:
 
 
 def _other_years(match: re.Match[str]) -> list[str]:
-    """A decade becomes another decade."""
-    years = 10 if match["decade"] else 1
-    return [str(int(match["number"]) + years * away) for away in _YEARS_AWAY]
+    """A decade becomes another decade; no year is far in the future."""
+    years = (int(match["number"]) + (10 if match["decade"] else 1) * away for away in _YEARS_AWAY)
+    return [str(year) for year in years if year < _LAST_YEAR]
 
 
 def _other_numbers(match: re.Match[str]) -> list[str]:

@@ -90,6 +90,11 @@ def test_a_question_is_negated(question: str, text: str, expected: str | None) -
     assert twins(question, text).get("negation", (None,))[0] == expected
 
 
+def test_there_may_be_several_of_a_kind() -> None:
+    made = unanswerable_twins(candidate("Who works in Gdansk?", "Ada works in Gdansk."), NAMES, most=5)
+    assert [(twin.id, twin.absent) for twin in made] == [("1~name", "Bergen"), ("1~name1", "Rotterdam")]
+
+
 def test_nothing_without_a_text_or_an_answer() -> None:
     assert twins("Who won in 1985?", "") == {}
     unanswerable = Candidate("1", "Who won in 1985?", (), False, ("a",), "Ada won in 1985.")
