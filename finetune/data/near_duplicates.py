@@ -8,6 +8,7 @@ gives a test away is much less alike.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from finetune.data.examples import Example
 from ragvoice.datatypes import Passage
 
 _WORD = re.compile(r"\w+")
+_ROUNDING = 1e-9
 
 PASSAGE_WORDS, PASSAGE_ALIKE = 3, 0.5
 """Words of a shingle, and the resemblance from which two passages are the same one."""
@@ -29,18 +31,23 @@ def resembling(texts: Sequence[str], held_out: Sequence[str], words: int, alike:
     :param words: Of a shingle; a shorter text is one shingle.
     :param alike: Least Jaccard similarity, above 0 to 1.
     """
-    holders: dict[str, list[int]] = defaultdict(list)
-    sizes = []
-    for number, text in enumerate(held_out):
-        shingles = _shingles(text, words)
-        sizes.append(len(shingles))
-        for shingle in shingles:
-            holders[shingle].append(number)
+    others = [_shingles(text, words) for text in held_out]
+    holders = Counter(shingle for shingles in others for shingle in shingles)
+
+    def rarest(shingles: set[str]) -> list[str]:
+        """Of which two texts that are alike share at least one (Chaudhuri et al. 2006, prefix filter)."""
+        order = sorted(shingles, key=lambda shingle: (holders[shingle], shingle))
+        return order[: len(order) - math.ceil(alike * len(order) - _ROUNDING) + 1]
+
+    index: dict[str, list[int]] = defaultdict(list)
+    for number, shingles in enumerate(others):
+        for shingle in rarest(shingles):
+            index[shingle].append(number)
     found = []
     for text in texts:
         shingles = _shingles(text, words)
-        shared = Counter(number for shingle in shingles for number in holders.get(shingle, ()))
-        found.append(any(n >= alike * (len(shingles) + sizes[number] - n) for number, n in shared.items()))
+        near = {number for shingle in rarest(shingles) for number in index.get(shingle, ())}
+        found.append(any(_resemblance(shingles, others[number]) >= alike - _ROUNDING for number in near))
     return found
 
 
@@ -71,6 +78,10 @@ def without_leaks(examples: Sequence[Example], held_out: Sequence[Example]) -> t
         else:
             kept.append(example)
     return kept, dropped
+
+
+def _resemblance(one: set[str], other: set[str]) -> float:
+    return len(one & other) / len(one | other)
 
 
 def _asked(example: Example) -> str:

@@ -52,7 +52,7 @@ _SUBJECT_ASKED = re.compile(
     r"(?= (?:be |been )?\w{3,}ed\b)"
 )
 _AUXILIARY_PRONOUN = re.compile(
-    r"^(?P<head>(?:When|Where|What|Which|Who|Why|How)\b[^,?]*?\b(?:do|does|did|can|could|may|must|should|will) "
+    r"^(?P<head>(?:When|Where|What|Which) (?:[\w-]+ ){0,3}?(?:can|could|may|must|should|will) "
     r"(?:I|you|we|they|he|she|it))(?= [a-z])"
 )
 _LOWER_CASE = re.compile(r"(?<![\w-])[a-z]+(?:-[a-z]+)?(?![\w-])")

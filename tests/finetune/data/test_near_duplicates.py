@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from finetune.data.examples import Example
@@ -65,3 +67,20 @@ def test_a_follow_up_is_the_same_only_after_the_same_words() -> None:
     after_pay = example("1", "And in Poland?", "Salaries arrive on the 28th", "b.md", history="When is pay day?")
     after_leave = example("2", "And in Poland?", "Something new", "c.md", history="How many days of leave are there?")
     assert without_leaks([after_pay, after_leave], held_out)[0] == [after_pay]
+
+
+def test_the_filter_by_rare_shingles_misses_no_pair() -> None:
+    chance = random.Random(7)
+    texts, held_out = (
+        [" ".join(chance.choices("abcdefghijkl", k=chance.randint(3, 7))) for _ in range(80)] for _ in range(2)
+    )
+    for words, alike in ((1, 0.5), (1, 0.8), (2, 0.3)):
+        grams = [[_grams(text, words) for text in several] for several in (texts, held_out)]
+        expected = [any(len(a & b) >= alike * len(a | b) for b in grams[1]) for a in grams[0]]
+        assert 0 < sum(expected) < len(expected)
+        assert resembling(texts, held_out, words, alike) == expected
+
+
+def _grams(text: str, words: int) -> set[tuple[str, ...]]:
+    found = text.split()
+    return {tuple(found[i : i + words]) for i in range(max(1, len(found) - words + 1))}

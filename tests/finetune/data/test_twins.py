@@ -80,6 +80,7 @@ def test_a_word_becomes_its_opposite(question: str, text: str, expected: str | N
     ("question", "text", "expected"),
     [
         ("When can I work at home?", "You can work at home on Fridays.", "When can I not work at home?"),
+        ("How can I work at home?", "You can work at home with the VPN.", None),  # nobody asks how not to
         ("What is covered?", "Glasses are covered.", "What is not covered?"),
         ("Which costs are refunded?", "Rail is refunded.", "Which costs are not refunded?"),
         ("Which costs are refunded?", "Rail is refunded, taxis are not.", None),  # answered
