@@ -13,10 +13,10 @@ from itertools import islice
 
 from finetune.data.candidates import Candidate
 from finetune.data.names import Names, modifies, names_in
-from ragvoice.generation.grounding import content_words
+from ragvoice.generation.grounding import STOP_WORDS, content_words
 
 _OPPOSITES = (
-    "largest smallest|biggest smallest|highest lowest|longest shortest|oldest youngest|earliest latest|newest oldest|"
+    "largest smallest|biggest smallest|highest lowest|longest shortest|oldest newest|youngest oldest|earliest latest|"
     "most least|best worst|greatest smallest|strongest weakest|fastest slowest|richest poorest|maximum minimum|"
     "more less|larger smaller|higher lower|longer shorter|older younger|earlier later|better worse|faster slower|"
     "before after|above below|inside outside|increase decrease|increased decreased|increases decreases|"
@@ -60,12 +60,14 @@ _ADJECTIVE = r"(?:[a-z]{3,}(?:al|ant|ar|ate|ed|ent|ful|[ai]ble|ic|ing|ive|ous|ly
 _BEFORE_AN_ADJECTIVE = re.compile(rf"\0 {_ADJECTIVE}\b")
 _AFTER_THE = re.compile(r"\b(?:the|its|their)(?: [a-z]+)? \0")
 _BEFORE_A_WORD = re.compile(r"\0 \w")
-_ONE_OF_TWO = re.compile(r"\b(?:and|or) $")
+_BEFORE_A_NOUN = re.compile(rf"\0 (?!(?:{'|'.join(sorted(STOP_WORDS))})\b)[a-z]{{3,}}")
+_ONE_OF_TWO = re.compile(r"\b(?:and|or|no) $")
 _OTHER_OF_TWO = re.compile(r" (?:and|or)\b")
 _NEEDS_AROUND = {
     **dict.fromkeys(("most", "least", "more", "less"), _BEFORE_AN_ADJECTIVE),
     **dict.fromkeys(("beginning", "end"), _AFTER_THE),
     **dict.fromkeys(("before", "after", "above", "below", "inside", "outside"), _BEFORE_A_WORD),
+    **dict.fromkeys(("paid", "unpaid"), _BEFORE_A_NOUN),
 }
 """Where a word stands when it is the one that is meant; \0 is the word: not `end up`, not `named after?`."""
 _WORD = re.compile(r"\w+(?:-\w+)*")

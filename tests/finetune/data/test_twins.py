@@ -70,6 +70,9 @@ def test_a_number_becomes_another_one(question: str, text: str, expected: str | 
         ("What is the most common error?", "The most common error is a typo.", "What is the least common error?"),
         ("What do most people like?", "Most people like tea, most days.", None),
         ("Who is paid or unpaid?", "All are paid.", None),
+        ("Who takes paid leave?", "All may take paid leave.", "Who takes unpaid leave?"),
+        ("How much are actors paid?", "Actors are paid much.", None),
+        ("Who is no longer there?", "Bo is no longer there.", None),
     ],
 )
 def test_a_word_becomes_its_opposite(question: str, text: str, expected: str | None) -> None:
