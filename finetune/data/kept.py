@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -21,6 +22,11 @@ SAME_TEXT = 0.8
 GROUNDED = 0.6
 """Least share of a sentence's content words that its source holds (`Support.score`). At serving the confidence decides
 instead, which needs the model's probabilities."""
+
+_CATCH_ALL = re.compile(
+    r"^\|\s*(?:(?:all|any|every|the) )?(?:others?|elsewhere|rest|everywhere|any|all)\b", re.I | re.M
+)
+"""Begins a row such as `| Other countries | ask the travel desk |`."""
 
 
 class Search(Protocol):
@@ -66,15 +72,18 @@ def holds(passage: Passage, gold_text: str) -> bool:
 def may_answer(candidate: Candidate, found: Sequence[Passage]) -> bool:
     """Whether an unanswerable twin has an answer after all: a passage says what was put into it.
 
-    For `not` that is a sentence with half of the question's words that denies something, too.
+    For `not` that is a sentence with half of the question's words that denies something, too; for a row of a table a
+    row for whatever has none of its own.
     """
     if candidate.absent == "not":
         asked = set(content_words(candidate.question))
         sentences = (p.text[start:end] for p in found for start, end in split_sentences(p.text))
         return any(DENIES.search(s) and 2 * len(asked & set(content_words(s))) >= len(asked) for s in sentences)
-    return bool(candidate.absent) and any(
-        says(f"{p.title} {p.section} {p.table_header} {p.text}", candidate.absent) for p in found
-    )
+    if not candidate.absent:
+        return False
+    if candidate.gold_text.startswith("|") and any(_CATCH_ALL.search(passage.text) for passage in found):
+        return True
+    return any(says(f"{p.title} {p.section} {p.table_header} {p.text}", candidate.absent) for p in found)
 
 
 def _reason(candidate: Candidate, found: Sequence[Passage]) -> str | None:

@@ -78,6 +78,14 @@ def test_a_twin_must_have_no_answer_after_all() -> None:
     assert reasons(replace(twin, absent=""), STRANGE) == {}  # nothing is known to look for
 
 
+def test_a_row_for_the_others_answers_a_twin_about_a_table() -> None:
+    twin = Candidate("1", "What is the limit for Oslo?", (), False, ("a.md",), "| Leeds | £165 |", absent="Oslo")
+    rows = "| Place | Limit |\n| --- | --- |\n| Leeds | £165 |"
+    assert reasons(twin, replace(LEAVE, text=rows)) == {}
+    others = f"{rows}\n| Other countries | ask |"
+    assert reasons(twin, replace(LEAVE, text=others)) == {"the unanswerable may be answered": 1}
+
+
 def test_a_negated_twin_must_find_no_denial() -> None:
     twin = Candidate("1~negation", "Which leave is not paid?", (), False, absent="not")
     assert not may_answer(twin, [LEAVE])
