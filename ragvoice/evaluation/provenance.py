@@ -52,7 +52,10 @@ def provenance(settings: Settings, roles: Sequence[str]) -> dict[str, Any]:
 
 def fingerprint(settings: Settings, roles: Sequence[str], manifest: Manifest) -> str:
     """SHA-256 over everything that decides an answer; two runs with the same one may share answers."""
+    confidence = settings.confidence_path
     parts = [described(settings), models(settings, roles), prompt_fingerprint(), code_hash(), manifest.generation]
+    if confidence and confidence.is_file():
+        parts.append(hashlib.sha256(confidence.read_bytes()).hexdigest())
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -100,9 +103,12 @@ def models(settings: Settings, roles: Sequence[str]) -> dict[str, dict[str, str 
     return found
 
 
-def code_hash() -> str:
-    """SHA-256 of the modules and data files that an answer depends on."""
-    files = [file for name in _ANSWERING for file in _files(_PACKAGE / name)]
+def code_hash(parts: Sequence[str] = _ANSWERING) -> str:
+    """SHA-256 of the modules and data files that an answer depends on.
+
+    :param parts: Modules and packages of ragvoice.
+    """
+    files = [file for name in parts for file in _files(_PACKAGE / name)]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
