@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from statistics import mean
 from typing import Literal
 
 import numpy as np
@@ -131,9 +130,9 @@ def _refusals(which: Literal["precision", "recall", "f1"], rows: Rows) -> float 
 
 
 def _balanced(rows: Rows) -> float | None:
-    right = [float(bool(row.right)) for row in rows if row.answerable and row.right is not None]
-    declined = [float(row.refused) for row in rows if not row.answerable]
-    return (mean(right) + mean(declined)) / 2 if right and declined else None
+    right = [bool(row.right) for row in rows if row.answerable and row.right is not None]
+    declined = [row.refused for row in rows if not row.answerable]
+    return (sum(right) / len(right) + sum(declined) / len(declined)) / 2 if right and declined else None
 
 
 def _aurc(rows: Rows) -> float | None:
