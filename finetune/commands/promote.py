@@ -31,7 +31,7 @@ def promote(
 def _promote(name: str) -> None:
     from finetune.proof.promotion import promote_run
     from finetune.run_folder import RunFolder
-    from ragvoice.settings import read_settings
+    from ragvoice.settings import AUTO_ADAPTER, read_settings
 
     run = RunFolder.existing(name)
     promotion = promote_run(run)
@@ -40,7 +40,7 @@ def _promote(name: str) -> None:
     for change in promotion.evidence["changed_gates"]:
         typer.echo(f"A gate of its own: {change}.")
     settings = read_settings()
-    if settings.llm != base or settings.adapter not in ("auto", None):
+    if settings.llm != base or settings.adapter != AUTO_ADAPTER:
         typer.echo(f"It answers where llm = {base!r} and adapter = 'auto'; here llm = {settings.llm!r} and "
                    f"adapter = {settings.adapter!r}.", err=True)  # fmt: skip
     if not run.confidence.is_file():
@@ -54,11 +54,12 @@ def _promote(name: str) -> None:
 
 
 def _rollback() -> None:
-    from finetune.proof.promotion import promoted_adapters
+    from ragvoice.build_adapter import promoted_adapters
     from ragvoice.settings import read_settings
 
-    llm = read_settings().llm
-    before = promoted_adapters(llm).rollback()
+    settings = read_settings()
+    llm = settings.llm
+    before = promoted_adapters(settings).rollback()
     if before is None:
         typer.echo(f"In service for {llm}: no promoted adapter; the packaged one if there is one, else the bare model.")
     else:

@@ -16,7 +16,7 @@ from ragvoice.evaluation.application import ROLES
 from ragvoice.evaluation.provenance import provenance
 from ragvoice.evaluation.results import QuestionResult
 from ragvoice.models.checksums import write_json
-from ragvoice.settings import read_settings
+from ragvoice.settings import NO_ADAPTER, read_settings
 
 if TYPE_CHECKING:
     from ragvoice.commands.progress import Report
@@ -35,7 +35,7 @@ def base_flags(run: RunFolder) -> dict[str, Any]:
 
     :raises UsageError: when the run has no finished adapter.
     """
-    return {"llm": run.adapter_provenance()["base"], "adapter": "none"}
+    return {"llm": run.adapter_provenance()["base"], "adapter": NO_ADAPTER}
 
 
 def adapter_flags(run: RunFolder) -> dict[str, Any]:

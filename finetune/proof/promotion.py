@@ -13,20 +13,15 @@ from finetune.proof.gates import gates_in_force
 from finetune.proof.verdict import figures, objections
 from finetune.run import read_run
 from finetune.run_folder import RunFolder, adapter_sha256, append_line
-from ragvoice.build import build_store
+from ragvoice.build_adapter import promoted_adapters
 from ragvoice.errors import RagVoiceError
-from ragvoice.models.promoted import PromotedAdapters, Promotion
+from ragvoice.models.promoted import Promotion
 from ragvoice.models.publishing import publish
-from ragvoice.settings import CONFIDENCE_FILE, home
+from ragvoice.settings import CONFIDENCE_FILE, home, read_settings
 
 
 class PromotionRefused(RagVoiceError):
     code = "promotion_refused"
-
-
-def promoted_adapters(llm: str) -> PromotedAdapters:
-    """Of one language model, named as the setting `llm` names it."""
-    return PromotedAdapters(home(), build_store().slug(llm))
 
 
 def promote_run(run: RunFolder) -> Promotion:
@@ -44,14 +39,14 @@ def promote_run(run: RunFolder) -> Promotion:
         raise PromotionRefused(_sentences(run, against))
     evidence = _evidence(evaluation, config.evaluation.measure, changed)
     folder = _copied(run, digest)
-    promotion = promoted_adapters(evaluation.base).promote(folder, evidence)
+    promotion = promoted_adapters(read_settings(llm=evaluation.base)).promote(folder, evidence)
     append_line(run.promotions, {"promoted": promotion.promoted, "adapter_sha256": digest, **evidence})
     return promotion
 
 
 def in_service(llm: str) -> str | None:
     """SHA-256 of the adapter that is promoted for a model; None when none is, or its folder is gone."""
-    current = promoted_adapters(llm).current()
+    current = promoted_adapters(read_settings(llm=llm)).current()
     try:
         return adapter_sha256(current.adapter) if current else None
     except FileNotFoundError:
