@@ -13,7 +13,7 @@ from finetune.proof.gates import gates_in_force
 from finetune.proof.verdict import figures, objections
 from finetune.run import read_run
 from finetune.run_folder import RunFolder, adapter_sha256, append_line
-from ragvoice.build_adapter import promoted_adapters
+from ragvoice.build_adapter import prepare_adapter, promoted_adapters
 from ragvoice.errors import RagVoiceError
 from ragvoice.models.promoted import Promotion
 from ragvoice.models.publishing import publish
@@ -29,6 +29,7 @@ def promote_run(run: RunFolder) -> Promotion:
 
     :raises PromotionRefused: saying why, with the figures.
     :raises UsageError: when the run has no finished adapter, or its files cannot be read.
+    :raises ModelError: when it cannot be merged into its base.
     """
     digest = run.adapter_sha256()
     _, config, _ = read_run(str(run.run_file))
@@ -39,6 +40,8 @@ def promote_run(run: RunFolder) -> Promotion:
         raise PromotionRefused(_sentences(run, against))
     evidence = _evidence(evaluation, config.evaluation.measure, changed)
     folder = _copied(run, digest)
+    # Merged before it is named: no running process waits, and one that does not fit its base never serves.
+    prepare_adapter(read_settings(llm=evaluation.base, adapter=str(folder)))
     promotion = promoted_adapters(read_settings(llm=evaluation.base)).promote(folder, evidence)
     append_line(run.promotions, {"promoted": promotion.promoted, "adapter_sha256": digest, **evidence})
     return promotion

@@ -24,9 +24,10 @@ from proof_runs import (
 from finetune.proof.gates import GENERAL, OFF_TOPIC, READING, gates_in_force
 from finetune.proof.promotion import PromotionRefused, in_service, promote_run
 from finetune.proof.verdict import not_better, objections
-from ragvoice.errors import UsageError
+from ragvoice.errors import ModelError, UsageError
 from ragvoice.evaluation.comparison import Comparison
 from ragvoice.evaluation.results import QuestionResult
+from ragvoice.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +60,19 @@ def test_an_adapter_that_learned_shuffled_answers_is_refused_with_its_figures(ho
         promote_run(run)
     assert promoted_folder(home) is None
     assert not run.promotions.exists()
+
+
+def test_an_adapter_that_cannot_be_merged_never_serves(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(settings: Settings) -> None:
+        assert Path(settings.adapter).parent == home / "adapters"
+        raise ModelError("another base")
+
+    monkeypatch.setattr("finetune.proof.promotion.prepare_adapter", fails)
+    run = trained("run")
+    write(run, evaluation(run, *healthy(BETTER)))
+    with pytest.raises(ModelError, match="another base"):
+        promote_run(run)
+    assert promoted_folder(home) is None
 
 
 def test_a_difference_that_chance_explains_is_not_better() -> None:
