@@ -45,7 +45,8 @@ def evaluate(
 
     The run's own test examples are read with their passages; question sets go through the whole application; general
     questions without documents show what was forgotten. A run that was stopped goes on where it was, and the base is
-    asked once for all runs. Writes evaluation.json, evaluation.md and evaluation.png into the run's folder.
+    asked once for all runs. Writes evaluation.json, evaluation.md and evaluation.png into the run's folder. Ends with 1
+    when every answer failed; an adapter that is no better is a result, too.
     """
     from finetune.data.examples import read_part
     from finetune.proof.evaluating import base_flags, evaluate_run, write_evaluation
@@ -79,10 +80,20 @@ def evaluate(
     write_evaluation(folder, made, verdict)
     _show(made.evaluation)
     typer.echo(f"Written: {folder.evaluation_report} and {folder.evaluation}")
+    answers = [*made.base, *made.adapted]
+    failed = [result for result in answers if result.error is not None]
+    if failed:
+        typer.echo(
+            f"{len(failed)} of {len(answers)} answers of the reading test failed; the same command asks them again. "
+            f"The first one, {failed[0].id}: {failed[0].error}",
+            err=True,
+        )
     if verdict:
         typer.echo("It would not be promoted:" + "".join(f"\n  - {sentence}" for sentence in verdict))
     else:
         typer.echo(f"Nothing speaks against it. To put it in service: ragvoice finetune promote {run}")
+    if answers and len(failed) == len(answers):
+        raise typer.Exit(1)
 
 
 def _sets(folders: Sequence[Path] | None, config: Configuration) -> list[QuestionSet]:

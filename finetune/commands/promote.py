@@ -50,7 +50,8 @@ def _promote(name: str) -> None:
             f"--style both --fit-abstention --confidence-out {run.confidence}",
             err=True,
         )
-    typer.echo("To undo: ragvoice finetune promote --rollback")
+    other = f"RAGVOICE_LLM={base} " if settings.llm != base else ""
+    typer.echo(f"To undo: {other}ragvoice finetune promote --rollback")
 
 
 def _rollback() -> None:
