@@ -13,7 +13,7 @@ TEMPLATE = (
 )
 
 
-def make_tiny_llama(folder: Path, *, layers: int = 2) -> Path:
+def make_tiny_llama(folder: Path, *, layers: int = 2, **config_options: Any) -> Path:
     """A Llama with random weights and a vocabulary of words `w0` to `w59`."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers
@@ -36,6 +36,7 @@ def make_tiny_llama(folder: Path, *, layers: int = 2) -> Path:
     config = LlamaConfig(
         vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=layers, num_attention_heads=4,
         num_key_value_heads=2, max_position_embeddings=256, bos_token_id=1, eos_token_id=2, initializer_range=0.5,
+        **config_options,
     )  # fmt: skip
     model = LlamaForCausalLM(config)
     # The words are far more likely than the special tokens, so that a reply has a length.
@@ -57,6 +58,7 @@ def make_lora(base: Path, folder: Path, *, random: bool = True, seed: int = 1, *
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     options = {"r": 4, "target_modules": ["q_proj", "v_proj"], "init_lora_weights": not random, **config}
     with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Model has `tie_word_embeddings=True`")
         warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated")
         adapted = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **options))
     if random:  # B is zero in a fresh adapter
