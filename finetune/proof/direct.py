@@ -53,7 +53,7 @@ def _reading_task(example: Example) -> Task:
     question = Question(
         f"{example.id}#{prompt_hash(prompt)[:8]}",  # a question may be asked over several numbers of passages
         example.question,
-        example.accepted,
+        () if example.refuses else example.accepted or (example.answer,),
         (),
         not example.refuses,
         example.history,

@@ -52,6 +52,7 @@ def test_the_prompt_is_the_served_one_over_all_passages_of_the_example() -> None
     assert list(task.prompt) == build_prompt("How many days?", [PASSAGE], (), "short")
     other = reading_tasks([EXAMPLES[0], Example("a", "How many days?", (PASSAGE, PASSAGE), "25 days", "short")])
     assert len({task.question.id for task in other}) == 2
+    assert other[1].question.answers == ("25 days",)  # it names no accepted answers: the one to write is the one
 
 
 def test_answers_are_scored_by_the_rules_of_squad() -> None:
