@@ -16,7 +16,6 @@ from ragvoice.build import build_store
 from ragvoice.errors import UsageError
 from ragvoice.lora import CONFIG, WEIGHTS
 from ragvoice.models.adapters import CONFIDENCE, PROVENANCE
-from ragvoice.models.conversion import RECORD
 
 ExportFormat = Literal["ctranslate2-int8", "gguf", "gguf-adapter", "safetensors", "adapter"]
 _BESIDE = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
@@ -58,14 +57,12 @@ def _written(trained: Trained, made: Path, work: Path, target: ExportFormat, pre
     name = f"{trained.adapter.name} on {trained.base}"
     if target == "ctranslate2-int8":
         store.write_converted(trained.base, target, made, adapter)
-        (made / RECORD).unlink()
         _copy(trained.folder, made, (CONFIDENCE,))
         return ""
     if target in ("safetensors", "gguf"):
         merged = made if target == "safetensors" else work / "merged"
         store.write_converted(trained.base, "transformers", merged, adapter)
         if target == "safetensors":
-            (made / RECORD).unlink()
             return ""
         _copy(merged, made, _BESIDE)
         write_model(merged, made / "model.gguf", name, precision)

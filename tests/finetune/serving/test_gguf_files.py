@@ -120,6 +120,8 @@ def test_splitting_rule_is_that_of_the_published_gguf(model: str, rule: str) -> 
 
 @pytest.mark.slow
 def test_real_model_answers_alike_merged_and_with_its_adapter_beside_it(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
     base = ModelStore.open(home()).converted("smollm2-135m-instruct", "transformers")
     adapter = make_lora(base, tmp_path / "adapter", target_modules="all-linear", r=8, lora_alpha=0.16)
     merged = tmp_path / "merged"
@@ -128,11 +130,12 @@ def test_real_model_answers_alike_merged_and_with_its_adapter_beside_it(tmp_path
     write_model(base, tmp_path / "base.gguf", "base", "f16")
     write_model(merged, tmp_path / "merged.gguf", "merged", "f16")
     write_adapter(adapter, base, tmp_path / "adapter.gguf", "adapter")
+    tokenizer = AutoTokenizer.from_pretrained(base)
     prompts = [
-        f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n"
-        for question in ("What is the capital of France?", "Name three colours.", "Why is the sky blue?")
+        tokenizer.apply_chat_template([{"role": "user", "content": text}], add_generation_prompt=True, tokenize=False)
+        for text in ("What is the capital of France?", "Name three colours of 2024.", "Why is the sky blue?")
     ]
-    expected = reference(base, prompts, 16, adapter)
-    assert expected != reference(base, prompts, 16)
-    assert answers(tmp_path / "merged.gguf", prompts, 16) == expected
-    assert answers(tmp_path / "base.gguf", prompts, 16, tmp_path / "adapter.gguf") == expected
+    expected = reference(base, prompts, 12, adapter)
+    assert expected != reference(base, prompts, 12)
+    assert answers(tmp_path / "merged.gguf", prompts, 12) == expected
+    assert answers(tmp_path / "base.gguf", prompts, 12, tmp_path / "adapter.gguf") == expected
