@@ -110,6 +110,7 @@ def test_an_unknown_family_is_told(tmp_path: Path, config: dict[str, Any]) -> No
         GgufLayout.of(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "rule"), [("qwen2.5-coder-0.5b-instruct", "qwen2"), ("smollm2-135m-instruct", "smollm")]
 )
@@ -123,7 +124,7 @@ def test_real_model_answers_alike_merged_and_with_its_adapter_beside_it(tmp_path
     from transformers import AutoTokenizer
 
     base = ModelStore.open(home()).converted("smollm2-135m-instruct", "transformers")
-    adapter = make_lora(base, tmp_path / "adapter", target_modules="all-linear", r=8, lora_alpha=0.16)
+    adapter = make_lora(base, tmp_path / "adapter", target_modules="all-linear", r=8, lora_alpha=0.4)
     merged = tmp_path / "merged"
     merged.mkdir()
     convert(base, merged, "transformers", adapter)
@@ -135,7 +136,7 @@ def test_real_model_answers_alike_merged_and_with_its_adapter_beside_it(tmp_path
         tokenizer.apply_chat_template([{"role": "user", "content": text}], add_generation_prompt=True, tokenize=False)
         for text in ("What is the capital of France?", "Name three colours of 2024.", "Why is the sky blue?")
     ]
-    expected = reference(base, prompts, 12, adapter)
-    assert expected != reference(base, prompts, 12)
-    assert answers(tmp_path / "merged.gguf", prompts, 12) == expected
-    assert answers(tmp_path / "base.gguf", prompts, 12, tmp_path / "adapter.gguf") == expected
+    expected = reference(base, prompts, 16, adapter)
+    assert expected != reference(base, prompts, 16)
+    assert answers(tmp_path / "merged.gguf", prompts, 16) == expected
+    assert answers(tmp_path / "base.gguf", prompts, 16, tmp_path / "adapter.gguf") == expected
