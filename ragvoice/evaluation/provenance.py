@@ -121,9 +121,12 @@ def _adapter(settings: Settings) -> dict[str, dict[str, str | None]]:
     return {"adapter": {"name": adapter.label, "sha256": adapter.fingerprint or None}} if adapter else {}
 
 
-def code_hash() -> str:
-    """SHA-256 of the modules and data files that an answer depends on."""
-    files = [file for name in _ANSWERING for file in _files(_PACKAGE / name)]
+def code_hash(parts: Sequence[str] = _ANSWERING) -> str:
+    """SHA-256 of the modules and data files that an answer depends on.
+
+    :param parts: Modules and packages of ragvoice.
+    """
+    files = [file for name in parts for file in _files(_PACKAGE / name)]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")

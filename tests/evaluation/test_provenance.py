@@ -65,6 +65,11 @@ def test_the_fingerprint_follows_settings_models_prompt_code_and_index(
     assert now(plain.model_copy(update={"prompt_passages": 2})) != first
     assert now(plain.model_copy(update={"llm": "smollm2-135m-instruct"})) != first
     assert now(generation="g2") != first
+    fitted = tmp_path / "confidence.json"
+    fitted.write_text("{}")
+    once = now(plain.model_copy(update={"confidence": fitted}))
+    fitted.write_text('{"threshold": 0.4}')
+    assert now(plain.model_copy(update={"confidence": fitted})) != once  # the same file, fitted again
     monkeypatch.setattr(provenance, "code_hash", lambda: "other code")
     assert now() != first
     monkeypatch.undo()
