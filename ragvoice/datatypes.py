@@ -124,7 +124,9 @@ class Timings:
 
 @dataclass(frozen=True)
 class ModelNames:
-    """What produced an answer: the names as configured, None for a part that was not used."""
+    """What produced an answer: the names as configured, of the adapter its own and the first digits of its fingerprint.
+
+    None stands for a part that was not used."""
 
     embedder: str | None = None
     llm: str | None = None

@@ -27,7 +27,9 @@ def load_lora(model: Any, folder: Path, name: str = "default") -> Any:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Found missing adapter keys")  # said below, as an error
         warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated")  # of peft in transformers
-        warnings.filterwarnings("ignore", "Model has `tie_word_embeddings=True`")  # refused where it matters: in merging
+        warnings.filterwarnings(
+            "ignore", "Model has `tie_word_embeddings=True`"
+        )  # refused where it matters: in merging
         alone = not isinstance(model, PeftModel)
         if alone:
             config = PeftConfig.from_pretrained(folder)

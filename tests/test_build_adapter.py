@@ -16,8 +16,10 @@ from ragvoice import build
 from ragvoice.build_adapter import confidence_file, pinned, prepare_adapter, promoted_adapters, resolve_adapter
 from ragvoice.datatypes import Passage
 from ragvoice.errors import ModelError, UsageError
+from ragvoice.evaluation.provenance import fingerprint, models
 from ragvoice.generation.confidence import ConfidenceModel
 from ragvoice.models import adapters
+from ragvoice.retrieval.generations import EmbedderIdentity, Manifest
 from ragvoice.settings import Settings, home, read_settings
 from ragvoice.voicebot import VoiceBot
 
@@ -174,6 +176,23 @@ def test_confidence_is_the_adapters_unless_it_was_fitted_here_on_this_adapter(
     assert confidence_file(settings, adapter) == own
     set_one = settings.model_copy(update={"confidence": tmp_path / "mine.json"})
     assert confidence_file(set_one, adapter) == tmp_path / "mine.json"
+
+
+def test_a_promotion_makes_evaluated_answers_old_and_so_does_a_confidence(settings: Settings) -> None:
+    manifest = Manifest("g", EmbedderIdentity("e", "f", 220, 0), 1, 1)
+
+    def now() -> str:
+        return fingerprint(settings, ("llm", "adapter"), manifest)
+
+    seen = [now(), now()]
+    folder = trained(settings, "first", 1)
+    promoted_adapters(settings).promote(folder, {})
+    seen.append(now())
+    (folder / "confidence.json").write_text(json.dumps(ConfidenceModel.load().to_json()))
+    seen.append(now())
+    assert seen[0] == seen[1]
+    assert len(set(seen)) == 3
+    assert models(settings, ("adapter",))["adapter"]["name"] == resolve_adapter(settings).label  # type: ignore[union-attr]
 
 
 def test_another_prompt_than_that_of_the_training_is_a_warning(

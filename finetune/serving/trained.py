@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from finetune.run_folder import runs_folder
 from ragvoice.build import build_store
 from ragvoice.errors import ModelError, UsageError
 from ragvoice.lora import CONFIG
 from ragvoice.models.adapters import AdapterInService, read_provenance
-from ragvoice.settings import home
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def trained(named: str, base: str | None = None) -> Trained:
 
 def _place(named: str) -> str:
     """Reference of the adapter for the model store."""
-    for folder in (Path(named).expanduser(), home() / "finetune" / named):
+    for folder in (Path(named).expanduser(), runs_folder() / named):
         if (folder / CONFIG).is_file():
             return str(folder)
         if (folder / "adapter" / CONFIG).is_file():
@@ -58,4 +58,4 @@ def _place(named: str) -> str:
     try:
         return str(build_store().path(named))
     except ModelError as error:
-        raise UsageError(f"{named} is no run in {home() / 'finetune'}, no adapter's folder and no hub id.") from error
+        raise UsageError(f"{named} is no run in {runs_folder()}, no adapter's folder and no hub id.") from error

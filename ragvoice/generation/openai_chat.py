@@ -54,7 +54,9 @@ class ServedChatModel(ChatOpenAI):
         if isinstance(error, openai.AuthenticationError):
             return GenerationError(f"{where} refuses the key. Set the environment variable OPENAI_API_KEY.")
         if isinstance(error, openai.NotFoundError):
-            return GenerationError(f"{where} does not know the model {self.model_name!r}. Correct the setting llm.")
+            return GenerationError(
+                f"{where} does not know the model {self.model_name!r}. Correct the setting llm, or adapter."
+            )
         if isinstance(error, openai.APIError):
             return GenerationError(f"{where} answered with an error: {error.message}")
         if isinstance(error, httpx.HTTPError):  # in the middle of a stream, where openai passes them on

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +46,11 @@ class AdapterInService:
     """Of its files; empty for one that a server holds."""
     provenance: AdapterProvenance | None = None
     """None for one that was trained elsewhere."""
-    slug: str = ""
-    """A name that is safe as a folder's name."""
+
+    @property
+    def slug(self) -> str:
+        """A name that is safe as a folder's name; the same for a copy of the same adapter, wherever it lies."""
+        return f"{re.sub(r'[^A-Za-z0-9._-]', '_', self.name)}-{self.fingerprint[:_SHOWN_DIGITS]}"
 
     @property
     def label(self) -> str:

@@ -92,10 +92,10 @@ def convert_into(root: Path, source: Source, target_format: str, target: Path) -
     if _is_already(source, target_format):
         shutil.copytree(source.folder, target, dirs_exist_ok=True)
     elif is_current(ready, source.fingerprint):
-        shutil.copytree(ready, target, dirs_exist_ok=True)
+        shutil.copytree(ready, target, ignore=shutil.ignore_patterns(RECORD), dirs_exist_ok=True)
     else:
         with _made(root, source, target_format) as made:
-            shutil.copytree(made, target, dirs_exist_ok=True)
+            shutil.copytree(made, target, ignore=shutil.ignore_patterns(RECORD), dirs_exist_ok=True)
 
 
 def is_current(target: Path, fingerprint: str) -> bool:

@@ -123,7 +123,7 @@ class ModelStore:
         name = reference if isinstance(asked, HubReference) else (provenance and provenance.run) or folder.name
         if provenance:
             check_base(name, provenance, base, self.fingerprint(base))
-        return AdapterInService(name, folder, self.fingerprint(reference), provenance, asked.slug)
+        return AdapterInService(name, folder, self.fingerprint(reference), provenance)
 
     def converted(self, reference: str, format: str, adapter: str | None = None) -> Path:
         """Folder of a model in another format; made now, in a child process, if it is missing or out of date.

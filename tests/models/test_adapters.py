@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -94,13 +95,15 @@ def test_only_config_and_weights_are_in_the_fingerprint(store: ModelStore, adapt
 
 
 def test_a_merged_conversion_is_made_once_beside_that_of_the_base(
-    store: ModelStore, base: str, adapter: Path, child: FakeChild
+    store: ModelStore, base: str, adapter: Path, child: FakeChild, tmp_path: Path
 ) -> None:
     plain = store.converted(base, "ctranslate2-int8")
     merged = store.converted(base, "ctranslate2-int8", str(adapter))
-    assert merged.parent.name == f"{store.slug(base)}+{store.slug(str(adapter))}"
+    assert merged.parent.name == f"{store.slug(base)}+handbook-{store.fingerprint(str(adapter))[:8]}"
     assert store.converted(base, "ctranslate2-int8", str(adapter)) == merged
     assert store.converted(base, "ctranslate2-int8") == plain
+    copy = shutil.copytree(adapter, tmp_path / "copy")
+    assert store.converted(base, "ctranslate2-int8", str(copy)) == merged
     assert child.adapters == [None, adapter]
     (adapter / "adapter_model.safetensors").write_bytes(b"trained further")
     store.converted(base, "ctranslate2-int8", str(adapter))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from ragvoice.datatypes import Message
 from ragvoice.errors import ModelError
 from ragvoice.turns.log import Selection, TurnLog
 from ragvoice.turns.recorder import Recorder
-from ragvoice.turns.records import Circumstances
+from ragvoice.turns.records import Circumstances, UsedModel
 
 
 def recorder(log: TurnLog, *, keep: bool = True) -> Recorder:
@@ -32,6 +33,23 @@ def test_a_turn_is_kept_with_what_it_depended_on(log: TurnLog, caplog: pytest.Lo
         "You get 25 days. Perhaps.", {"similarity": 0.8}, "abc", answer.timings,
     )  # fmt: skip
     assert caplog.messages == []
+
+
+def test_models_are_looked_at_again_for_another_adapter(log: TurnLog) -> None:
+    looked: list[str] = []
+
+    def look() -> Circumstances:
+        looked.append(f"a{len(looked)}")
+        used = {"adapter": UsedModel(looked[-1], "f"), "confidence": UsedModel("c.json", "c", True)}
+        return replace(CIRCUMSTANCES, models={**CIRCUMSTANCES.models, **used})
+
+    kept = Recorder(log, look, lambda generation: generation)
+    for name in ("one", "one", "two", None):
+        answer = answer_of()
+        assert kept.record(replace(answer, models=replace(answer.models, adapter=name), turn_id=f"{name}{len(looked)}"))
+    turns = log.find(Selection())
+    assert sorted(turn.models["adapter"].name for turn in turns if "adapter" in turn.models) == ["a0", "a0", "a1"]
+    assert {turn.models["confidence"].name for turn in turns} == {"c.json"}
 
 
 def test_who_opts_out_is_not_logged_but_old_turns_still_go(file: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,44 @@
+"""`ragvoice finetune export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from finetune.commands.merge import Adapter, Base
+
+Format = Literal["ctranslate2-int8", "gguf", "gguf-adapter", "safetensors", "adapter"]
+Precision = Literal["q8_0", "f16"]
+
+
+def export(
+    adapter: Adapter,
+    out: Annotated[Path, typer.Option(help="Folder to write; not there yet, or empty.", metavar="FOLDER")],
+    target: Annotated[Format, typer.Option("--format", help="What is to serve it decides; see below.")],
+    precision: Annotated[Precision, typer.Option(help="Of a merged GGUF.")] = "q8_0",
+    parity: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Compare served and trained answers on this many of the run's test examples.", metavar="N"
+        ),
+    ] = 0,
+    base: Base = None,
+) -> None:
+    """Write a folder to serve elsewhere: model, tokenizer, chat template, licence and model card.
+
+    ctranslate2-int8 is for CPUs; gguf (merged) and gguf-adapter are for llama.cpp; safetensors (merged) and adapter
+    for vLLM and transformers. --parity goes into the model card; it compares the int8 model with the trained one.
+    """
+    from finetune.serving.export import export as write
+    from finetune.serving.trained import trained
+
+    found = trained(adapter, base)
+    measured = None
+    if parity:
+        from finetune.serving.parity import parity_of_run
+
+        measured = parity_of_run(found, parity)
+        typer.echo(measured.sentence)
+    typer.echo(write(found, out, target, precision, measured))
