@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from finetune.commands import data, evaluate, list, promote, train
+from finetune.commands import data, evaluate, export, list, merge, promote, train
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,3 +15,5 @@ app.command("train", epilog="Example: ragvoice finetune train answers")(train.tr
 app.command("evaluate", epilog="Example: ragvoice finetune evaluate answers")(evaluate.evaluate)
 app.command("promote", epilog="Example: ragvoice finetune promote answers")(promote.promote)
 app.command("list", epilog="Example: ragvoice finetune list --json")(list.list_runs)
+app.command("merge", epilog="Example: ragvoice finetune merge answers")(merge.merge)
+app.command("export", epilog="Example: ragvoice finetune export answers --out exported --format gguf")(export.export)

@@ -108,7 +108,7 @@ class Training(_Table):
     pretrain: bool = False
     """Continued pre-training: on the plain text of the documents instead of the examples."""
     epochs: float = Field(default=2, gt=0)
-    max_steps: int | None = Field(None, ge=1)
+    max_steps: int | None = Field(default=None, ge=1)
     """Ends a run before its epochs do."""
     learning_rate: float = Field(default=2e-4, gt=0)
     warmup: float = Field(default=0.05, ge=0, lt=1)

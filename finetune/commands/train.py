@@ -140,5 +140,3 @@ def _shown(first: bool) -> Any:
             yield report
 
     return bars()
-
-

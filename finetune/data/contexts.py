@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from finetune.data.candidates import Candidate
 from finetune.data.examples import Example, passage_key
@@ -53,9 +54,8 @@ def retrieved(candidates: Iterable[Candidate], search: Search, dropped: Dropped)
     """Those whose passage is found; the rest is counted."""
     kept = []
     for candidate in candidates:
-        standalone, passages = search_follow_up(
-            candidate.question, candidate.history, lambda query, groups=candidate.groups: search(query, groups)
-        )
+        asked = partial(_searched, search, candidate.groups)
+        standalone, passages = search_follow_up(candidate.question, candidate.history, asked)
         gold = _gold(candidate, passages)
         if gold is None:
             dropped.reasons[f"{candidate.source}: its passage was not found"] += 1
@@ -70,7 +70,7 @@ def contexts(
     sizes: Sequence[int],
     *,
     no_gold: float,
-    allowed: Callable[[Passage], bool],
+    hidden: Collection[str],
     most_answer_tokens: int,
     count_tokens: Callable[[str], int],
     dropped: Dropped,
@@ -80,7 +80,7 @@ def contexts(
 
     :param sizes: Numbers of passages, for instance 1, 3 and 5.
     :param no_gold: Share of the answerable questions, 0 to 1.
-    :param allowed: Whether a passage may be a distractor; those of another part may not.
+    :param hidden: doc_ids that give no distractor: those of the other parts.
     :param most_answer_tokens: Sentences that go beyond it are left out of an answer.
     """
     chance = random.Random(seed)
@@ -88,19 +88,23 @@ def contexts(
     for one in found:
         by_gold[passage_key(one.gold)].append(one)
     golds = {key: group[0].gold for key, group in by_gold.items()}
-    near = {key: _neighbours(group, allowed) for key, group in by_gold.items()}
-    made = []
+    near = {key: _neighbours(group, hidden) for key, group in by_gold.items()}
+    made: list[Example | None] = []
     for size in sizes:
         for keys, shown in _clusters(golds, near, size, chance):
             for one in (one for key in keys for one in by_gold[key]):
                 made.append(_example(one, shown, f"{size}", most_answer_tokens, count_tokens, dropped))
     for key, group in by_gold.items():
-        shown = [passage for passage in near[key] if not _from_gold(passage, group)][: chance.choice(sizes)]
+        others = tuple(passage for passage in near[key] if not _from_gold(passage, group))[: chance.choice(sizes)]
         asked = [one for one in group if one.candidate.answerable and chance.random() < no_gold]
         for one in asked:
-            if shown and not any(_holds(passage, one.candidate) for passage in shown):
-                made.append(_refusal(one, tuple(shown), "none"))
+            if others and not any(_holds(passage, one.candidate) for passage in others):
+                made.append(_refusal(one, others, "none"))
     return [example for example in made if example is not None]
+
+
+def _searched(search: Search, groups: Sequence[str], query: str) -> Sequence[Passage]:
+    return search(query, groups)
 
 
 def _gold(candidate: Candidate, passages: Sequence[Passage]) -> Passage | None:
@@ -120,18 +124,18 @@ def _from_gold(passage: Passage, group: Sequence[Found]) -> bool:
     return any(passage.doc_id in one.candidate.gold_doc_ids for one in group)
 
 
-def _neighbours(group: Sequence[Found], allowed: Callable[[Passage], bool]) -> list[Passage]:
+def _neighbours(group: Sequence[Found], hidden: Collection[str]) -> list[Passage]:
     """What retrieval finds besides the gold passage, the nearest for most of the questions first."""
     gold = passage_key(group[0].gold)
-    votes: Counter[str] = Counter()
+    votes: dict[str, float] = defaultdict(float)
     texts: dict[str, Passage] = {}
     for one in group:
         for rank, passage in enumerate(one.passages, start=1):
             key = passage_key(passage)
-            if key != gold and allowed(passage):
-                votes[key] += 1 / rank  # type: ignore[assignment]  # Counter adds floats as well
+            if key != gold and passage.doc_id not in hidden:
+                votes[key] += 1 / rank
                 texts[key] = passage
-    return [texts[key] for key, _ in votes.most_common()]
+    return [texts[key] for key in sorted(votes, key=lambda key: -votes[key])]
 
 
 def _clusters(

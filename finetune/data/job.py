@@ -1,24 +1,26 @@
-"""The data of a run: every source of questions -> split by document -> examples with retrieved passages -> files, card."""
+"""The data of a run: sources of questions -> a split by document -> examples with retrieved passages -> files, card."""
 
 from __future__ import annotations
 
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from finetune.data.candidates import Candidate
 from finetune.data.card import data_card, licence
-from finetune.data.contexts import Dropped, Found, contexts, retrieved
+from finetune.data.contexts import Dropped, Found, Search, contexts, retrieved
 from finetune.data.examples import PARTS, Example, data_hash, write_parts
 from finetune.data.near_duplicates import without_leaks
 from finetune.data.open_documents import only_open, open_to
 from finetune.data.sets import candidates_of
 from finetune.data.split import split
 from finetune.run import Data, QuestionSet, RunConfig
+from ragvoice.datatypes import Style
 from ragvoice.errors import UsageError
 from ragvoice.evaluation.datasets import Dataset, read_dataset
 from ragvoice.retrieval.index import DocumentIndex
@@ -45,6 +47,9 @@ class _Opened:
     index: DocumentIndex
     retriever: HybridRetriever
 
+    def search(self, k: int) -> Search:
+        return lambda query, groups: self.retriever.search(query, k, groups)
+
 
 def make_data(
     name: str, run: RunConfig, folder: Path, count_tokens: Callable[[str], int], journals: Path, progress: Progress
@@ -60,14 +65,12 @@ def make_data(
     licences: dict[str, str] = {}
     for found, sizes in _everything(run.data, journals, dropped, licences, progress):
         divided = split(found, run.data.validation, run.data.test, run.seed)
-        own = {part: {one.gold.doc_id for one in group} for part, group in divided.items()}
         for part, group in divided.items():
-            others = {doc_id for other, ids in own.items() if other != part for doc_id in ids}
             parts[part] += contexts(
                 group,
                 sizes if part == "train" else (max(run.data.sizes),),
                 no_gold=run.data.no_gold,
-                allowed=lambda passage, others=others: passage.doc_id not in others,
+                hidden={one.gold.doc_id for other in PARTS if other != part for one in divided[other]},
                 most_answer_tokens=run.data.most_answer_tokens,
                 count_tokens=count_tokens,
                 dropped=dropped,
@@ -133,22 +136,19 @@ def _found(
     dropped.reasons.update(why)
     source = kept[0].source if kept else "questions"
 
-    def search(query: str, groups: object) -> list[object]:
-        return opened.retriever.search(query, data.found_among, groups)  # type: ignore[arg-type, return-value]
-
-    def counted() -> object:
+    def counted() -> Iterator[Candidate]:
         for done, candidate in enumerate(kept, start=1):
             yield candidate
             progress(f"retrieving for {source}", done, len(kept))
 
-    found = retrieved(counted(), search, dropped)  # type: ignore[arg-type]
+    found = retrieved(counted(), opened.search(data.found_among), dropped)
     if data.twins == 0:
         return found
     return found + _twins(found, opened, data, dropped)
 
 
 def _twins(found: Sequence[Found], opened: _Opened, data: Data, dropped: Dropped) -> list[Found]:
-    """Unanswerable ones of a share of the answerable questions, in the part of the split that their originals are in."""
+    """Unanswerable ones of a share of the answerable questions; the split puts them where their originals are."""
     from finetune.data.kept import kept
     from finetune.data.names import Names
     from finetune.data.twins import unanswerable_twins
@@ -164,7 +164,7 @@ def _twins(found: Sequence[Found], opened: _Opened, data: Data, dropped: Dropped
     ]
     passed, why = kept(made, opened.retriever)
     dropped.reasons.update({f"twin: {reason}": count for reason, count in why.items()})
-    return retrieved(passed, lambda query, groups: opened.retriever.search(query, data.found_among, groups), dropped)
+    return retrieved(passed, opened.search(data.found_among), dropped)
 
 
 def _of_documents(data: Data, journals: Path, dropped: Dropped, progress: Progress) -> list[Found]:
@@ -180,7 +180,7 @@ def _of_documents(data: Data, journals: Path, dropped: Dropped, progress: Progre
     if data.log:
         from finetune.data.asked import from_log
         from ragvoice.build_turns import build_turn_log
-        from ragvoice.turns.records import Selection
+        from ragvoice.turns.log import Selection
 
         logged, why = from_log(build_turn_log(settings).find(Selection()))
         candidates += logged
@@ -208,18 +208,19 @@ def _from_passages(
     if data.teacher:
         journals.mkdir(parents=True, exist_ok=True)
         chat = build_chat_model(opened.settings)
-        for style in ("short", "spoken"):
+        styles: tuple[Style, ...] = ("short", "spoken")
+        for style in styles:
             asked, why = taught(
                 passages,
                 chat,
                 journals / f"teacher-{style}.jsonl",
-                style=style,  # type: ignore[arg-type]
+                style=style,
                 limit=data.teacher_chunks,
-                progress=lambda done, total, style=style: progress(f"the teacher writes, {style}", done, total),
+                progress=partial(progress, f"the teacher writes, {style}"),
             )
             made += asked
             dropped.reasons.update(why)
-    passed, why = kept(made, opened.retriever, progress=lambda done, total: progress("checking", done, total))
+    passed, why = kept(made, opened.retriever, progress=partial(progress, "checking"))
     dropped.reasons.update(why)
     return passed
 

@@ -59,7 +59,7 @@ def _summary(run: RunFolder) -> RunSummary:
         date=datetime.fromtimestamp(stamp, UTC).strftime("%Y-%m-%d"),
         examples=_lines(run),
         steps=_last(rows, "step"),
-        held_out_loss=_last(rows, "validation_loss"),
+        held_out_loss=_last(rows, "eval_loss"),
         measure=measure,
         base_score=found[1].before if found else None,
         adapter_score=found[1].after if found else None,

@@ -46,5 +46,5 @@ def _encoded(example: Example, template: ChatTemplate) -> Encoded:
         )
     tokenizer = template.tokenizer
     answer = tokenizer.encode(f"{example.answer}{end}", add_special_tokens=False).ids
-    prompt_ids = tuple(tokenizer.token_to_id(token) for token in [*front, *rest])
-    return Encoded(prompt_ids, tuple(answer), example.refuses, example.source)
+    ids = [tokenizer.token_to_id(token) for token in [*front, *rest]]
+    return Encoded(tuple(id_ for id_ in ids if id_ is not None), tuple(answer), example.refuses, example.source)

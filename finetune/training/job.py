@@ -35,7 +35,14 @@ class Trained:
 
 
 def train(
-    folder: Path, base: Path, settings: Training, seed: int, weights: dict[str, float], *, resume: bool, progress: Progress
+    folder: Path,
+    base: Path,
+    settings: Training,
+    seed: int,
+    weights: dict[str, float],
+    *,
+    resume: bool,
+    progress: Progress,
 ) -> Trained:
     """:param folder: The run's, with its data.
     :param base: The base model as a transformers folder.
@@ -47,7 +54,8 @@ def train(
     last = _last_checkpoint(checkpoints)
     if last is not None and not resume:
         raise UsageError(
-            f"{folder.name} has been trained to step {_step(last)} already. Go on with --resume, or begin anew with --fresh."
+            f"{folder.name} has been trained to step {_step(last)} already. Go on with --resume, or begin anew with "
+            "--fresh."
         )
     template = ChatTemplate(base)
     trained, held = _encoded(folder, template, settings, seed, weights)
@@ -57,8 +65,8 @@ def train(
         trainer.train(resume_from_checkpoint=str(last) if last else None)
     except OSError as error:
         raise TrainingError(
-            f"{error.strerror or error} while writing to {folder.name}. The last complete checkpoint is kept: free some "
-            "space and go on with --resume."
+            f"{error.strerror or error} while writing to {folder.name}. The last complete checkpoint is kept: free "
+            "some space and go on with --resume."
         ) from error
     except (MemoryError, RuntimeError) as error:
         if "alloc" not in str(error) and "memory" not in str(error):
@@ -214,8 +222,10 @@ def _finished(folder: Path, trainer: Any) -> Trained:
         staged.rename(adapter)
         plot(folder)
     rows = [row for row in read_metrics(folder) if "eval_loss" in row and row["step"] == best]
-    found = {name.removeprefix("eval_"): value for name, value in (rows[-1] if rows else {}).items()}
-    return Trained(adapter, best, {name: value for name, value in found.items() if name not in ("step", "epoch", "tokens_per_s")})
+    found = rows[-1] if rows else {}
+    return Trained(
+        adapter, best, {name.removeprefix("eval_"): value for name, value in found.items() if name.startswith("eval_")}
+    )
 
 
 def _last_checkpoint(folder: Path) -> Path | None:

@@ -14,7 +14,9 @@ _NATIVE_BF16 = ("avx512_bf16", "amx_bf16", "bf16")
 
 
 def load_trainable(base: Path, settings: Training) -> Any:
-    """:raises ModelError: when the base cannot be loaded. :raises UsageError: for settings that do not fit the model."""
+    """:raises ModelError: when the base cannot be loaded.
+    :raises UsageError, TrainingError: for settings that do not fit together, or do not fit the model.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 

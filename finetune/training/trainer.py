@@ -44,7 +44,7 @@ def answer_loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Te
     return loss
 
 
-class RowTrainer(Trainer):
+class RowTrainer(Trainer):  # type: ignore[misc]
     """One row a forward pass; `evaluate` gives the reading figures, each as `eval_NAME`."""
 
     def __init__(
@@ -73,7 +73,7 @@ class RowTrainer(Trainer):
         self.model.train()
         metrics = {f"eval_{name}": value for name, value in figures(made).items()}
         self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
     def _logits(self, row: Row) -> torch.Tensor:

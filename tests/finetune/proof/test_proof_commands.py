@@ -41,7 +41,7 @@ def test_promoted_rolled_back_and_listed(home: Path) -> None:
     first, second = trained("first", "a"), trained("second", "b")
     for run in (first, second):
         write(run, evaluation(run, *healthy(BETTER)))
-        append_line(run.metrics, {"step": 10, "validation_loss": 1.5})
+        append_line(run.metrics, {"step": 10, "eval_loss": 1.5})
         append_line(run.metrics, {"step": 20, "loss": 0.4})
     (first.data / "train.jsonl").write_text("{}\n{}\n")
     write(trained("poor"), evaluation(RunFolder.named("poor"), *healthy(WORSE)))
