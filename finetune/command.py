@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from finetune.commands import data, evaluate, export, list, merge, promote, train
+from finetune.commands import calibrate, data, evaluate, export, list, merge, promote, train
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -12,6 +12,7 @@ app = typer.Typer(
 )
 app.command("data", epilog="Example: ragvoice finetune data answers")(data.data)
 app.command("train", epilog="Example: ragvoice finetune train answers")(train.train)
+app.command("calibrate", epilog="Example: ragvoice finetune calibrate answers")(calibrate.calibrate)
 app.command("evaluate", epilog="Example: ragvoice finetune evaluate answers")(evaluate.evaluate)
 app.command("promote", epilog="Example: ragvoice finetune promote answers")(promote.promote)
 app.command("list", epilog="Example: ragvoice finetune list --json")(list.list_runs)

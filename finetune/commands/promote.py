@@ -46,8 +46,7 @@ def _promote(name: str) -> None:
     if not run.confidence.is_file():
         typer.echo(
             "No confidence was fitted with it, so the threshold for abstaining may be off. Fit it, then evaluate and "
-            f"promote again:\n  RAGVOICE_LLM={base} RAGVOICE_ADAPTER={run.adapter} ragvoice evaluate DATASET "
-            f"--style both --fit-abstention --confidence-out {run.confidence}",
+            f"promote again: ragvoice finetune calibrate {name}",
             err=True,
         )
     other = f"RAGVOICE_LLM={base} " if settings.llm != base else ""

@@ -1,0 +1,64 @@
+"""The confidence of a run's adapter: fitted on questions of its validation documents, which nothing was trained on.
+
+The test documents stay out of it, so that the proof is about documents that neither training nor threshold saw.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from finetune.data.examples import Example
+from finetune.proof.evaluating import base_flags
+from finetune.run import QuestionSet
+from finetune.run_folder import RunFolder
+from ragvoice.datatypes import Style
+from ragvoice.evaluation.application import open_application
+from ragvoice.evaluation.datasets import Dataset, read_dataset, sample
+from ragvoice.evaluation.fit_abstention import Fit, Observation, fit_abstention, observed
+from ragvoice.settings import home, read_settings
+
+if TYPE_CHECKING:
+    from ragvoice.commands.progress import Report
+
+_STYLES: tuple[Style, ...] = ("short", "spoken")
+
+
+def validation_questions(
+    sets: Sequence[QuestionSet], validation: Sequence[Example], limit: int
+) -> list[tuple[QuestionSet, Dataset]]:
+    """Of each set the questions that the validation part was made of, at most `limit`, spread evenly."""
+    asked = {(example.source, example.question) for example in validation}
+    chosen = []
+    for one in sets:
+        dataset = read_dataset(one.folder, questions_file=one.folder / one.questions)
+        kept = tuple(row for row in dataset.questions if (dataset.name, row.text.strip(' "')) in asked)
+        if kept:
+            chosen.append((one, sample(replace(dataset, questions=kept), limit)))
+    return chosen
+
+
+def calibrate_run(
+    run: RunFolder, questions: Sequence[tuple[QuestionSet, Dataset]], most_refused: float, bars: Report
+) -> Fit:
+    """Asks the application with the adapter, in both styles, and writes the run's confidence.json.
+
+    :param most_refused: Share of the right answers that the threshold may hold back.
+    :raises UsageError: when there are too few questions to learn from, or the run has no adapter.
+    """
+    from ragvoice.build import answered_by
+
+    flags = {**base_flags(run), "adapter": str(run.adapter)}
+    rows: list[Observation] = []
+    for one, dataset in questions:
+        settings = read_settings(index=one.index or home() / "evaluation" / dataset.name, **flags)
+        opened = open_application(dataset.name, settings)
+        for style in _STYLES:
+            results = opened.ask_all(dataset, style, partial(bars, f"{dataset.name}, {style}"))
+            rows += observed(dataset.name, results)
+    fit = fit_abstention(rows, answered_by(read_settings(**flags)), most_refused)
+    run.confidence.write_text(json.dumps(fit.model.to_json(), indent=1) + "\n", encoding="utf-8")
+    return fit
