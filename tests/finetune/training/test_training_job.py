@@ -17,10 +17,18 @@ from transformers import Trainer
 
 from finetune.data.examples import write_parts
 from finetune.run import Training
+from finetune.training import callbacks, finished
 from finetune.training.callbacks import Step, read_metrics
 from finetune.training.checkpoints import last_complete
 from finetune.training.job import train
 from ragvoice.errors import TrainingError, UsageError
+
+
+@pytest.fixture(autouse=True)
+def _no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take most of a small run's time; test_callbacks.py draws one."""
+    for module in (callbacks, finished):
+        monkeypatch.setattr(module, "plot", lambda folder: None)
 
 
 class Stopped(Exception):
@@ -59,15 +67,20 @@ LONGER = {"max_steps": 8, "dropout": 0.1, "pretrain": True}
 """The random numbers of the dropout go on, too; with the loss as the measure, the last step is the best."""
 
 
+@pytest.fixture(scope="module")
+def never_stopped(tmp_path_factory: pytest.TempPathFactory, base: Path) -> Path:
+    folder = make_run(tmp_path_factory.mktemp("whole") / "tiny")
+    assert trained(folder, base, **LONGER).step == 8
+    return folder
+
+
 @pytest.mark.parametrize("step", [4, 6, 8])
-def test_a_stopped_run_goes_on_to_the_same_weights_and_held_out_losses(run: Path, base: Path, step: int) -> None:
-    never_stopped = make_run(run.parent / "whole")
-    expected = trained(never_stopped, base, **LONGER)
-    assert expected.step == 8
+def test_a_stopped_run_goes_on_to_the_same_weights_and_held_out_losses(
+    run: Path, base: Path, never_stopped: Path, step: int
+) -> None:
     _train_until(run, base, step, **LONGER)
     assert not (run / "adapter").exists()
-    found = trained(run, base, resume=True, **LONGER)
-    assert (found.step, found.figures) == (expected.step, expected.figures)
+    assert trained(run, base, resume=True, **LONGER).step == 8
     _assert_equal_runs(never_stopped, run)
 
 
@@ -198,15 +211,13 @@ def _safetensors_error() -> Exception:
     ids=["python", "safetensors", "torch"],
 )
 def test_a_full_disk_is_said_and_the_run_goes_on_afterwards(
-    run: Path, base: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+    run: Path, base: Path, monkeypatch: pytest.MonkeyPatch, never_stopped: Path, error: Exception
 ) -> None:
-    never_stopped = make_run(run.parent / "whole")
-    trained(never_stopped, base, pretrain=True)
     with monkeypatch.context() as patch:
         _FullDisk(error, patch)
         with pytest.raises(TrainingError, match=r"while writing to the folder of the run tiny.*free some space"):
-            trained(run, base, pretrain=True)
-    trained(run, base, resume=True, pretrain=True)
+            trained(run, base, **LONGER)
+    trained(run, base, resume=True, **LONGER)
     _assert_equal_runs(never_stopped, run)
 
 
