@@ -188,10 +188,9 @@ def _trainer(
         data_seed=seed,
     )
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated")
-        model = load_trainable(base, settings)
+        warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated")  # of peft in transformers
         trainer = RowTrainer(
-            model=model,
+            model=load_trainable(base, settings),
             args=arguments,
             rows=rows,
             held_rows=_rows(held, settings, seed),

@@ -9,8 +9,8 @@ from training_runs import make_run
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model that all runs train; read only."""
-    return make_byte_model(tmp_path_factory.mktemp("training") / "base", "llama")
+    """The model that all runs train; read only. Its layers are wide enough for the blocks of 64 of 4-bit weights."""
+    return make_byte_model(tmp_path_factory.mktemp("training") / "base", "llama", intermediate_size=128)
 
 
 @pytest.fixture

@@ -74,6 +74,27 @@ def test_gradient_checkpointing_and_accumulation_change_nothing_but_time(run: Pa
     assert len((made.folder / "adapter_model.safetensors").read_bytes()) == len(weights)
 
 
+def test_a_look_at_the_held_out_part_does_not_stop_the_gradients_of_4_bit_layers(base: Path) -> None:
+    model = load_trainable(base, Training(quantised=True, rank=4, dropout=0, precision="fp32"))
+    for name, weights in model.named_parameters():
+        if "lora_B" in name:
+            weights.data.normal_(0, 0.05)
+    tokens = torch.arange(40, 60)[None]
+
+    def gradient() -> torch.Tensor:
+        model.zero_grad()
+        model.train()
+        model(input_ids=tokens, labels=tokens).loss.backward()
+        lowest = next(values for name, values in model.named_parameters() if "layers.0.self_attn.q_proj.lora_A" in name)
+        assert lowest.grad is not None
+        return lowest.grad.clone()
+
+    before = gradient()
+    _logits(model)
+    assert before.abs().max() > 0
+    torch.testing.assert_close(gradient(), before)
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_whole_model_is_trained_and_can_be_named_as_the_model(run: Path, base: Path, precision: str) -> None:
     made = trained(run, base, method="full", max_steps=2, learning_rate=1e-3, precision=precision)
