@@ -5,7 +5,8 @@ provenance.json      commit, base model and its fingerprint, data hash, prompt f
 data/                train.jsonl, validation.jsonl, test.jsonl, passages.jsonl, card.md
 checkpoints/         of the training
 metrics.jsonl        one line a report of the training; loss.png
-adapter/             in peft's format, with ragvoice.json
+adapter/             in peft's format, with ragvoice.json; or
+model/               a whole model, after full fine-tuning
 confidence.json      fitted on the adapter's answers; optional
 evaluation.json      what `finetune evaluate` found; evaluation.md and evaluation.png for people
 promotions.jsonl     one line each time it was put in service
@@ -81,6 +82,10 @@ class RunFolder:
         return self.path / "adapter"
 
     @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @property
     def metrics(self) -> Path:
         return self.path / "metrics.jsonl"
 
@@ -113,12 +118,21 @@ class RunFolder:
 
         :raises UsageError: when the run has no finished adapter.
         """
+        self.refuse_whole_model()
         if not all((self.adapter / name).is_file() for name in _ADAPTER_FILES):
             raise UsageError(
                 f"The run {self.name} has no adapter yet: {self.adapter} lacks one of {', '.join(_ADAPTER_FILES)}. "
                 "Train it first: ragvoice finetune train"
             )
         return read_object(self.adapter / "ragvoice.json")
+
+    def refuse_whole_model(self) -> None:
+        """:raises UsageError: when the run made a whole model, which needs no merging and no promotion."""
+        if self.model.is_dir():
+            raise UsageError(
+                f"The run {self.name} trained a whole model (method = 'full'), not an adapter. Name its folder as the "
+                f"model: RAGVOICE_LLM={self.model} ragvoice evaluate ..."
+            )
 
     def adapter_sha256(self) -> str:
         """Over its weights, its configuration and what it was made from.

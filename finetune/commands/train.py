@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -64,6 +65,8 @@ def train(
 
 
 def _train(folder: RunFolder, config: RunConfig, resume: bool) -> None:
+    if not config.training.quantised:  # peft imports it all the same, and it says which of its kernels are missing
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     from finetune.data.examples import data_hash
     from finetune.training.job import train as run_training
     from ragvoice.build import build_store
@@ -149,10 +152,10 @@ def _shown(first: bool) -> Iterator[Callable[[Step], None]]:
                 said = f"loss {step.figures['loss']:.3f}, {speed}"
                 progress.update(task, completed=step.step, total=step.steps, said=said)
                 if not console.is_terminal:
-                    console.print(f"step {step.step} of {step.steps}: {said}", highlight=False)
+                    console.print(f"step {step.step} of {step.steps}: {said}", highlight=False, soft_wrap=True)
             held = {name.removeprefix("eval_"): x for name, x in step.figures.items() if name.startswith("eval_")}
             if held:
                 found = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in held.items())
-                console.print(f"step {step.step}, held out: {found}", highlight=False)
+                console.print(f"step {step.step}, held out: {found}", highlight=False, soft_wrap=True)
 
         yield report

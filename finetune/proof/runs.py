@@ -71,6 +71,8 @@ def _state(run: RunFolder, trains: bool) -> tuple[State, Evaluation | None]:
     try:
         digest, base = run.adapter_sha256(), str(run.adapter_provenance()["base"])
     except UsageError:
+        if run.model.is_dir():
+            return "trained", None
         return ("training" if trains or run.checkpoints.is_dir() else "prepared"), None
     evaluation = read_evaluation(run)
     if evaluation and evaluation.adapter_sha256 != digest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from finetune.run_folder import runs_folder
+from finetune.run_folder import RunFolder, runs_folder
 from ragvoice.build import build_store
 from ragvoice.errors import ModelError, UsageError
 from ragvoice.lora import CONFIG
@@ -51,6 +51,7 @@ def _place(named: str) -> str:
             return str(folder)
         if (folder / "adapter" / CONFIG).is_file():
             return str(folder / "adapter")
+        RunFolder(folder).refuse_whole_model()
         if (folder / "run.toml").is_file():
             raise UsageError(
                 f"The run {folder.name} has no adapter yet. Train it: ragvoice finetune train {folder.name}"

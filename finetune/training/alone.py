@@ -25,7 +25,9 @@ def alone(folder: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise UsageError(f"The run {folder.name} is being trained by another process. Wait for it, or end it.") from error
+        raise UsageError(
+            f"The run {folder.name} is being trained by another process. Wait for it, or end it."
+        ) from error
     try:
         yield
     finally:

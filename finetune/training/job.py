@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 from finetune.data.examples import Example, read_part
 from finetune.run import Training
 from finetune.training.alone import alone
-from finetune.training.callbacks import Progress, Recorder, plot, read_metrics
+from finetune.training.callbacks import Progress, Recorder
 from finetune.training.checkpoints import ended, last_complete, step_of
 from finetune.training.encoding import Encoded, encode
 from finetune.training.failures import said_plainly
@@ -53,15 +51,92 @@ def train(
                 f"{folder.name} has been trained to step {step_of(last)} already. Go on with --resume, or begin anew "
                 "with --fresh."
             )
-        template = ChatTemplate(base)
-        trained, held = _encoded(folder, template, settings, seed, weights)
-        rows = _rows(trained, settings, seed)
-        trainer = _trainer(folder, base, settings, seed, rows, held, template, progress, begins=last is None)
+        trainer = make_trainer(folder, base, settings, seed, weights, progress, begins=last is None)
         if last is not None and ended(last):
             trainer.take_best(last)
         else:
             trainer.train(resume_from_checkpoint=str(last) if last else None)
         return finished(folder, base, trainer, provenance)
+
+
+def make_trainer(
+    folder: Path,
+    base: Path,
+    settings: Training,
+    seed: int,
+    weights: Mapping[str, float],
+    progress: Progress,
+    *,
+    begins: bool = True,
+) -> Any:
+    """The `RowTrainer` of a run, ready to train.
+
+    :param begins: Whether it begins with a look at the held-out part; a resumed run has had that.
+    :raises UsageError: as `train`.
+    """
+    import torch
+    from transformers import EarlyStoppingCallback, TrainingArguments, set_seed
+    from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+    from finetune.training.trainer import RowTrainer
+
+    template = ChatTemplate(base)
+    trained, held = _encoded(folder, template, settings, seed, weights)
+    rows = _rows(trained, settings, seed)
+    set_seed(seed)
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard")
+    better = "eval_loss" if settings.pretrain else "eval_balanced"
+    arguments = TrainingArguments(
+        output_dir=str(folder / CHECKPOINTS),
+        per_device_train_batch_size=1,
+        gradient_accumulation_steps=settings.rows_per_step,
+        num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps or -1,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.schedule,
+        warmup_steps=settings.warmup,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.clip,
+        eval_strategy="steps",
+        eval_steps=settings.evaluate_every,
+        eval_on_start=begins,
+        save_strategy="steps",
+        save_steps=settings.evaluate_every,
+        restore_callback_states_from_checkpoint=True,  # the looks without a better figure so far
+        load_best_model_at_end=True,
+        metric_for_best_model=better,
+        greater_is_better=not settings.pretrain,
+        logging_steps=5,
+        logging_nan_inf_filter=False,
+        report_to=["tensorboard"] if _has_tensorboard() else [],
+        use_cpu=not torch.cuda.is_available(),
+        ddp_backend="gloo" if world > 1 and not torch.cuda.is_available() else None,
+        ddp_find_unused_parameters=False,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        # Of an adapter the base is in bf16; float32 weights that are trained multiply in it all the same.
+        bf16=uses_bf16(settings.precision, "cuda" if torch.cuda.is_available() else "cpu"),
+        remove_unused_columns=False,
+        disable_tqdm=True,
+        seed=seed,
+        data_seed=seed,
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated")  # of peft in transformers
+        trainer = RowTrainer(
+            model=load_trainable(base, settings),
+            args=arguments,
+            rows=rows,
+            held_rows=_rows(held, settings, seed),
+            held=held,
+            refusal_token=template.tokenizer.encode(ABSTENTION, add_special_tokens=False).ids[0],
+        )
+    for noisy in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(noisy)
+    step_tokens = sum(map(len, rows)) / len(rows) * settings.rows_per_step * world
+    trainer.add_callback(Recorder(folder, step_tokens, settings.keep_checkpoints, progress))
+    trainer.add_callback(EarlyStoppingCallback(early_stopping_patience=settings.patience))
+    return trainer
 
 
 def _encoded(
@@ -129,80 +204,6 @@ def _rows(examples: Sequence[Encoded], settings: Training, seed: int) -> list[Ro
     if not rows:
         raise UsageError(f"Every example is longer than row_tokens = {settings.row_tokens}. Raise it.")
     return rows
-
-
-def _trainer(
-    folder: Path,
-    base: Path,
-    settings: Training,
-    seed: int,
-    rows: Sequence[Row],
-    held: Sequence[Encoded],
-    template: ChatTemplate,
-    progress: Progress,
-    *,
-    begins: bool,
-) -> Any:
-    import torch
-    from transformers import EarlyStoppingCallback, TrainingArguments, set_seed
-    from transformers.trainer_callback import PrinterCallback, ProgressCallback
-
-    from finetune.training.trainer import RowTrainer
-
-    set_seed(seed)
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard")
-    better = "eval_loss" if settings.pretrain else "eval_balanced"
-    arguments = TrainingArguments(
-        output_dir=str(folder / CHECKPOINTS),
-        per_device_train_batch_size=1,
-        gradient_accumulation_steps=settings.rows_per_step,
-        num_train_epochs=settings.epochs,
-        max_steps=settings.max_steps or -1,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type=settings.schedule,
-        warmup_steps=settings.warmup,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.clip,
-        eval_strategy="steps",
-        eval_steps=settings.evaluate_every,
-        eval_on_start=begins,
-        save_strategy="steps",
-        save_steps=settings.evaluate_every,
-        restore_callback_states_from_checkpoint=True,  # the looks without a better figure so far
-        load_best_model_at_end=True,
-        metric_for_best_model=better,
-        greater_is_better=not settings.pretrain,
-        logging_steps=5,
-        logging_nan_inf_filter=False,
-        report_to=["tensorboard"] if _has_tensorboard() else [],
-        use_cpu=not torch.cuda.is_available(),
-        ddp_backend="gloo" if world > 1 and not torch.cuda.is_available() else None,
-        ddp_find_unused_parameters=False,
-        dataloader_pin_memory=torch.cuda.is_available(),
-        # Of an adapter the base is in bf16; float32 weights that are trained multiply in it all the same.
-        bf16=uses_bf16(settings.precision, "cuda" if torch.cuda.is_available() else "cpu"),
-        remove_unused_columns=False,
-        disable_tqdm=True,
-        seed=seed,
-        data_seed=seed,
-    )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated")  # of peft in transformers
-        trainer = RowTrainer(
-            model=load_trainable(base, settings),
-            args=arguments,
-            rows=rows,
-            held_rows=_rows(held, settings, seed),
-            held=held,
-            refusal_token=template.tokenizer.encode(ABSTENTION, add_special_tokens=False).ids[0],
-        )
-    for noisy in (PrinterCallback, ProgressCallback):
-        trainer.remove_callback(noisy)
-    step_tokens = sum(map(len, rows)) / len(rows) * settings.rows_per_step * world
-    trainer.add_callback(Recorder(folder, step_tokens, settings.keep_checkpoints, progress))
-    trainer.add_callback(EarlyStoppingCallback(early_stopping_patience=settings.patience))
-    return trainer
 
 
 def _has_tensorboard() -> bool:

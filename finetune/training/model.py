@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,6 @@ def load_trainable(base: Path, settings: Training) -> Any:
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
-    if not settings.quantised:  # peft imports it all the same, and it says which of its kernels are missing
-        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     half = uses_bf16(settings.precision, device)
     full = settings.method == "full"

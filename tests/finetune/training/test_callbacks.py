@@ -64,7 +64,11 @@ def test_lines_written_twice_or_cut_off_by_a_kill(tmp_path: Path) -> None:
         {"step": 5, "loss": 2.0}, {"step": 5, "eval_loss": 3.0}, {"step": 10, "loss": 1.0}, {"step": 5, "loss": 1.5},
     ]  # fmt: skip
     (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)) + '\n{"step": 10, "lo')
-    assert read_metrics(tmp_path) == [{"step": 5, "loss": 1.5}, {"step": 5, "eval_loss": 3.0}, {"step": 10, "loss": 1.0}]
+    assert read_metrics(tmp_path) == [
+        {"step": 5, "loss": 1.5},
+        {"step": 5, "eval_loss": 3.0},
+        {"step": 10, "loss": 1.0},
+    ]
 
 
 def test_the_plot_is_a_picture_with_what_there_is(tmp_path: Path) -> None:

@@ -21,7 +21,9 @@ EXAMPLES = (*TRAIN, *HELD)
 
 @pytest.fixture(scope="module", params=["tiny", "default"])
 def folder(request: pytest.FixtureRequest, base: Path, model_home: Path) -> Path:
-    return base if request.param == "tiny" else build_store().converted("qwen2.5-coder-0.5b-instruct", "ctranslate2-int8")
+    return (
+        base if request.param == "tiny" else build_store().converted("qwen2.5-coder-0.5b-instruct", "ctranslate2-int8")
+    )
 
 
 def _chat(example: Example) -> list[dict[str, str]]:

@@ -59,11 +59,13 @@ def _assert_equal_runs(one: Path, other: Path) -> None:
     assert expected.keys() == found.keys()
     for name, values in expected.items():
         torch.testing.assert_close(found[name], values, atol=0, rtol=0)
-    losses = [[(row["step"], row["eval_loss"]) for row in read_metrics(run) if "eval_loss" in row] for run in (one, other)]
+    losses = [
+        [(row["step"], row["eval_loss"]) for row in read_metrics(run) if "eval_loss" in row] for run in (one, other)
+    ]
     assert losses[0] == losses[1]
 
 
-LONGER = {"max_steps": 8, "dropout": 0.1, "pretrain": True}
+LONGER = {"max_steps": 8, "dropout": 0.1, "pretrain": True, "learning_rate": 1e-3}
 """The random numbers of the dropout go on, too; with the loss as the measure, the last step is the best."""
 
 
