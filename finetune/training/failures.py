@@ -12,7 +12,8 @@ LESS_MEMORY = (
     "go on with --resume."
 )
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "std::bad_alloc")
-_WRITING = ("I/O error", "PytorchStreamWriter", "inline_container.cc", "No space left", "File too large")
+_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
+_WRITING = (*_FULL, "I/O error", "PytorchStreamWriter", "inline_container.cc")
 """How safetensors and torch, which raise no OSError, say that a file could not be written."""
 
 
@@ -32,7 +33,7 @@ def said_plainly(run: str) -> Iterator[None]:
         if any(words in said for words in _OUT_OF_MEMORY):
             raise _memory() from error
         if any(words in said for words in _WRITING):
-            raise _writing(run, said.splitlines()[0]) from error
+            raise _writing(run, next((words for words in _FULL if words in said), "A file was cut off")) from error
         raise
 
 
