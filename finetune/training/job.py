@@ -60,7 +60,7 @@ def train(
     template = ChatTemplate(base)
     trained, held = _encoded(folder, template, settings, seed, weights)
     rows = _rows(trained, settings, seed)
-    trainer = _trainer(folder, base, settings, seed, rows, held, template, progress)
+    trainer = _trainer(folder, base, settings, seed, rows, held, template, progress, resumed=last is not None)
     try:
         trainer.train(resume_from_checkpoint=str(last) if last else None)
     except OSError as error:
@@ -136,6 +136,8 @@ def _trainer(
     held: Sequence[Encoded],
     template: ChatTemplate,
     progress: Progress,
+    *,
+    resumed: bool,
 ) -> Any:
     import torch
     from transformers import EarlyStoppingCallback, TrainingArguments, set_seed
@@ -160,7 +162,7 @@ def _trainer(
         max_grad_norm=settings.clip,
         eval_strategy="steps",
         eval_steps=settings.evaluate_every,
-        eval_on_start=True,
+        eval_on_start=not resumed,
         save_strategy="steps",
         save_steps=settings.evaluate_every,
         save_total_limit=settings.keep_checkpoints,
