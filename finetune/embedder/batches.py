@@ -27,9 +27,10 @@ def batches(pairs: Sequence[Pair], size: int, epochs: int, seed: int) -> list[li
             taken = {pair.question_id for pair in batch}
             waiting = [pair for pair in waiting if pair.question_id not in taken]
     if not made:
+        passages = len({pair.positive for pair in pairs})
         raise UsageError(
-            f"{len(pairs)} questions on {len({pair.positive for pair in pairs})} passages do not fill a batch of {size}, "
-            "in which all passages differ. Take a smaller --batch, or more questions."
+            f"{len(pairs)} questions on {passages} passages do not fill a batch of {size} in which all passages differ. "
+            "Take a smaller --batch, or more questions."
         )
     return made
 
