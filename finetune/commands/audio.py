@@ -27,7 +27,7 @@ def audio(
 
     A run that was stopped goes on where it was.
     """
-    from finetune.embedder.questions import read_questions
+    from finetune.questions import read_questions
     from finetune.recogniser.spoken import SNRS_DB, build_audio
     from ragvoice.build import build_text_to_speech
     from ragvoice.commands.progress import stage_bars

@@ -51,10 +51,8 @@ def embedder(
 
     from finetune.embedder.mining import mine
     from finetune.embedder.proof import compared, is_better, rankings
-    from finetune.embedder.questions import read_questions, with_gold
     from finetune.embedder.run import (
         MODEL,
-        begin,
         digest,
         read_pairs,
         reindex,
@@ -65,6 +63,8 @@ def embedder(
     from finetune.embedder.training import EmbedderTraining, train
     from finetune.held_out import documents_of
     from finetune.held_out import held_out as drawn
+    from finetune.questions import read_questions, with_gold
+    from finetune.run_folder import begin
     from finetune.transformers_trainer import Schedule
     from ragvoice.build import build_retriever, build_store, open_index
     from ragvoice.commands.progress import stage_bars

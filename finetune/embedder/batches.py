@@ -29,7 +29,7 @@ def batches(pairs: Sequence[Pair], size: int, epochs: int, seed: int) -> list[li
     if not made:
         passages = len({pair.positive for pair in pairs})
         raise UsageError(
-            f"{len(pairs)} questions on {passages} passages do not fill a batch of {size} in which all passages differ. "
+            f"{len(pairs)} questions on {passages} passages do not fill a batch of {size} different passages. "
             "Take a smaller --batch, or more questions."
         )
     return made

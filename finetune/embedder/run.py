@@ -1,6 +1,6 @@
 """The folder of one training of an embedder, and the steps that fill it; each step goes on where it was stopped.
 
-<out>/run.json          what it was started with; another start into the same folder is refused
+<out>/run.json          what it was started with (`finetune.run_folder`)
 <out>/pairs.jsonl       what is trained on
 <out>/checkpoints/      of the training
 <out>/model/            the trained embedder
@@ -12,44 +12,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from finetune.embedder.mining import Pair
 from finetune.embedder.proof import Compared
 from finetune.transformers_trainer import Progress
 from ingest.summary import IngestSummary
-from ragvoice.errors import UsageError
 from ragvoice.evaluation.datasets import Question
 from ragvoice.models.checksums import write_json
 from ragvoice.settings import Settings
 
 MODEL = "model"
-
-
-def begin(folder: Path, started_with: Mapping[str, Any], *, fresh: bool) -> None:
-    """Make the folder, or find that it is of the same run.
-
-    :param fresh: Delete what an earlier run left in it.
-    :raises UsageError: when it holds another run.
-    """
-    file = folder / "run.json"
-    if fresh and file.is_file():
-        shutil.rmtree(folder)
-    if file.is_file():
-        before = json.loads(file.read_text(encoding="utf-8"))
-        other = [name for name, value in started_with.items() if before.get(name) != value]
-        if other:
-            raise UsageError(
-                f"{folder} holds a run with another {', '.join(other)}. Name another folder with --out, or begin anew "
-                "with --fresh."
-            )
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(file, dict(started_with))
 
 
 def digest(questions: Sequence[Question]) -> str:

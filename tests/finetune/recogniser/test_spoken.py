@@ -1,4 +1,4 @@
-"""Recordings of questions by a scripted voice: what is written, how strong the noise is, and what a killed job keeps."""
+"""Recordings of questions by a scripted voice: what is written, how strong the noise is, what a killed job keeps."""
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ def build(folder: Path, voice: Voice, questions: Sequence[Question] = QUESTIONS,
 
 def test_each_question_clean_and_in_noise_split_by_document(tmp_path: Path) -> None:
     clips = read_manifest(build(tmp_path, Voice()))
-    assert [(clip.question, clip.snr_db) for clip in clips] == [
-        (q.id, snr) for q in QUESTIONS for snr in (None, 10.0)
-    ]
+    assert [(clip.question, clip.snr_db) for clip in clips] == [(q.id, snr) for q in QUESTIONS for snr in (None, 10.0)]
     assert {clip.voice for clip in clips} == {"tone"}
     sides = {split: {clip.documents for clip in clips if clip.split == split} for split in ("train", "test")}
     assert len(sides["test"]) == 1  # of three documents with a third of the questions each
