@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,10 @@ class Schedule:
     save_steps: int = 20
     """Steps between two checkpoints; a killed run goes on from the last one."""
     threads: int = 1
+
+    def decisive(self) -> dict[str, Any]:
+        """What of it decides the result."""
+        return {name: value for name, value in asdict(self).items() if name not in ("save_steps", "threads")}
 
 
 def training_arguments(checkpoints: Path, schedule: Schedule, **more: Any) -> Any:

@@ -46,96 +46,43 @@ def embedder(
     A run that was stopped goes on where it was. Nothing is switched: the command ends with the two settings that put
     the new embedder into service, or with 1 when it is not better.
     """
-    from collections import Counter
-    from dataclasses import asdict
-
-    from finetune.embedder.mining import mine
-    from finetune.embedder.proof import compared, is_better, rankings
-    from finetune.embedder.run import (
-        MODEL,
-        digest,
-        read_pairs,
-        reindex,
-        tuned_settings,
-        write_evaluation,
-        write_pairs,
-    )
-    from finetune.embedder.training import EmbedderTraining, train
+    from finetune.embedder.run import Options, tune, tuned_settings
+    from finetune.embedder.training import EmbedderTraining
     from finetune.held_out import documents_of
     from finetune.held_out import held_out as drawn
     from finetune.questions import read_questions, with_gold
-    from finetune.run_folder import begin
     from finetune.transformers_trainer import Schedule
-    from ragvoice.build import build_retriever, build_store, open_index
+    from ragvoice.build import open_index
     from ragvoice.commands.progress import stage_bars
     from ragvoice.errors import UsageError
     from ragvoice.settings import home, read_settings
 
     settings = read_settings(index=index)
     folder = (out or home() / "finetune" / "embedder").expanduser().resolve()
-    if Path(settings.embedder).expanduser().resolve().is_relative_to(folder):
-        raise UsageError(f"The embedder in service lies in {folder}. Name another folder with --out.")
-    opened = open_index(settings)
-    base = build_retriever(settings, opened)
     asked = read_questions(sets)
-    usable = with_gold(asked, frozenset(document.doc_id for document in opened.documents()))
+    usable = with_gold(asked, frozenset(document.doc_id for document in open_index(settings).documents()))
     if not usable:
         raise UsageError(f"Of the {len(asked)} questions none names a document of the index in {settings.index_path}.")
     kept_back = drawn(usable, held_out, seed)
     proving = [question for question in usable if question.id in kept_back]
     learning = [question for question in usable if question.id not in kept_back]
-    training = EmbedderTraining(epochs, max_tokens, mini_batch)
-    schedule = Schedule(batch, learning_rate, seed, threads=settings.threads)
-    begin(
-        folder,
-        {
-            "base": settings.embedder,
-            "base_fingerprint": build_store().fingerprint(settings.embedder),
-            "questions": digest(usable),
-            "negatives": negatives,
-            "margin": margin,
-            "held_out": held_out,
-            "training": asdict(training),
-            "schedule": {name: value for name, value in asdict(schedule).items() if name != "threads"},
-        },
-        fresh=fresh,
-    )
     typer.echo(
         f"{len(asked)} questions, {len(usable)} answered by documents of the index: {len(learning)} to train on, "
         f"{len(proving)} on {len(documents_of(proving))} other documents for the proof."
     )
-    left_out: Counter[str] = Counter()
-    with stage_bars() as report:
-        if not (folder / "pairs.jsonl").is_file():
-            pairs, left_out = mine(
-                learning,
-                base.search,
-                documents_of(proving),
-                negatives=negatives,
-                margin=margin,
-                progress=lambda done, total: report("find negatives", done, total),
-            )
-            write_pairs(folder / "pairs.jsonl", pairs)
-        pairs = read_pairs(folder / "pairs.jsonl")
-        if not (folder / MODEL).is_dir():
-            train(pairs, build_store().path(settings.embedder), folder, training, schedule, report)
-        tuned = tuned_settings(settings, folder)
-        reindex(settings, tuned, report)
-        before = rankings(proving, base, lambda done, total: report("ask the old index", done, total))
-        after = rankings(
-            proving,
-            build_retriever(tuned, open_index(tuned)),
-            lambda done, total: report("ask the new index", done, total),
-        )
-    rows = compared(before, after, seed)
-    better = is_better(rows)
-    write_evaluation(
-        folder / "evaluation.json", rows, better=better, trained=len(pairs), held_out=len(proving), left_out=left_out
+    options = Options(
+        EmbedderTraining(epochs, max_tokens, mini_batch),
+        Schedule(batch, learning_rate, seed, threads=settings.threads),
+        negatives,
+        margin,
     )
-    for reason, count in left_out.items():
+    with stage_bars() as report:
+        outcome = tune(settings, learning, proving, folder, options, fresh=fresh, report=report)
+    for reason, count in outcome.left_out.items():
         typer.echo(f"Not trained on: {count}, {reason}.")
-    _show(rows)
-    if not better:
+    _show(outcome.measures)
+    tuned = tuned_settings(settings, folder)
+    if not outcome.better:
         typer.echo(f"Not better, so nothing changes. {tuned.index_path} and {folder} can be deleted.", err=True)
         raise typer.Exit(1)
     typer.echo("Better. To use it, set both, and fit the confidence again (ragvoice evaluate --fit-abstention):")

@@ -69,7 +69,7 @@ def recogniser(
             "base_fingerprint": store.fingerprint(name),
             "clips": hashlib.sha256(words.encode()).hexdigest(),
             "training": asdict(training),
-            "schedule": {key: value for key, value in asdict(schedule).items() if key != "threads"},
+            "schedule": schedule.decisive(),
         },
         fresh=fresh,
     )

@@ -92,9 +92,12 @@ def train(
 
 
 def _load(base: Path) -> Any:
-    from sentence_transformers import SentenceTransformer
     from transformers.utils.logging import disable_progress_bar
 
+    try:
+        from sentence_transformers import SentenceTransformer
+    except ImportError as error:
+        raise ModelError("sentence-transformers is missing. Install: pip install 'ragvoice[hf]'") from error
     disable_progress_bar()
     try:
         return SentenceTransformer(str(base), local_files_only=True)

@@ -1,4 +1,4 @@
-"""A tiny random Whisper: what it is given, that it learns, that a killed run ends the same, that both runtimes load it."""
+"""A tiny random Whisper: what it is given, that it learns, that a killed run ends the same, that it can serve."""
 
 from __future__ import annotations
 
