@@ -60,10 +60,11 @@ def embedder(
     settings = read_settings(index=index)
     folder = (out or home() / "finetune" / "embedder").expanduser().resolve()
     asked = read_questions(sets)
-    usable = with_gold(asked, frozenset(document.doc_id for document in open_index(settings).documents()))
+    titles = {document.doc_id: document.title for document in open_index(settings).documents()}
+    usable = with_gold(asked, frozenset(titles))
     if not usable:
         raise UsageError(f"Of the {len(asked)} questions none names a document of the index in {settings.index_path}.")
-    kept_back = drawn(usable, held_out, seed)
+    kept_back = drawn(usable, held_out, seed, titles)
     proving = [question for question in usable if question.id in kept_back]
     learning = [question for question in usable if question.id not in kept_back]
     typer.echo(
