@@ -39,7 +39,8 @@ def held_out(
         if len(groups[name]) <= _LARGEST * wanted:
             held += groups[name]
             wanted -= len(groups[name])
-    return frozenset(held or min(groups.values(), key=lambda ids: len(ids)))
+    smallest = min(groups.values(), key=len)
+    return frozenset(held or smallest)
 
 
 def documents_of(questions: Sequence[Question]) -> frozenset[str]:
