@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ragvoice.errors import ModelError
+from ragvoice.errors import TrainingError
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total)."""
@@ -78,10 +78,27 @@ def last_checkpoint(checkpoints: Path) -> Path | None:
     return max(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
 
 
+def run(trainer: Any, checkpoints: Path) -> None:
+    """Train to the end, from the last checkpoint where there is one.
+
+    :raises TrainingError: the loss is no number, or a checkpoint cannot be written.
+    """
+    from transformers import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+    try:
+        trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
+    except OSError as error:
+        raise TrainingError(
+            f"{error.strerror or error} while writing to {checkpoints}. The last complete checkpoint is kept: free some "
+            "space and start again."
+        ) from error
+
+
 def reporting(progress: Progress, losses: list[tuple[int, float]]) -> Any:
     """A Trainer callback that shows the steps and collects (step, loss), also those before a kill.
 
-    A loss that is not a number ends the run with a `ModelError`; what was saved before it stays.
+    A loss that is not a number ends the run with a `TrainingError`; what was saved before it stays.
     """
     from transformers import TrainerCallback
 
@@ -97,7 +114,7 @@ def reporting(progress: Progress, losses: list[tuple[int, float]]) -> Any:
                 return
             losses.append((state.global_step, float(logs["loss"])))
             if not math.isfinite(losses[-1][1]):
-                raise ModelError(
+                raise TrainingError(
                     f"The loss is {losses[-1][1]} at step {state.global_step}; the last checkpoint is kept. "
                     "Begin anew with a smaller --learning-rate."
                 )

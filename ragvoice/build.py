@@ -6,6 +6,14 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from ragvoice.build_adapter import (
+    CPU_FORMAT,
+    confidence_file,
+    follows_promotions,
+    pinned,
+    promoted_adapters,
+    resolve_adapter,
+)
 from ragvoice.datatypes import ModelNames
 from ragvoice.errors import ModelError, UsageError, VectorIndexError
 from ragvoice.models import ModelStore
@@ -19,6 +27,8 @@ if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
 
     from ragvoice.generation.answering import Answering
+    from ragvoice.generation.live import LiveAnswering
+    from ragvoice.models.adapters import AdapterInService
     from ragvoice.retrieval.generations import EmbedderIdentity
     from ragvoice.retrieval.index import DocumentIndex
     from ragvoice.retrieval.live import LiveIndex
@@ -143,8 +153,7 @@ def build_reranker(settings: Settings) -> BaseCrossEncoder | None:
 
 def build_chat_model(settings: Settings) -> BaseChatModel:
     """:raises ModelError: not installed, or cannot be loaded. :raises UsageError: settings that do not go together."""
-    if settings.adapter and settings.llm_runtime != "transformers":
-        raise UsageError("An adapter needs the transformers runtime: set llm_runtime = 'transformers'.")
+    adapter = resolve_adapter(settings)
     if settings.llm_runtime == "openai":
         if not settings.llm_url:
             raise UsageError("llm_runtime 'openai' needs llm_url, for example http://localhost:8000/v1")
@@ -152,33 +161,46 @@ def build_chat_model(settings: Settings) -> BaseChatModel:
             from ragvoice.generation.openai_chat import open_served_chat
         except ImportError as error:
             raise ModelError("langchain-openai is missing. Install: pip install 'ragvoice[openai]'") from error
-        return open_served_chat(settings.llm_url, settings.llm, max_new_tokens=settings.max_new_tokens)
+        served = adapter.name if adapter else settings.llm
+        return open_served_chat(settings.llm_url, served, max_new_tokens=settings.max_new_tokens)
     store = build_store()
     if settings.llm_runtime == "transformers":
         from ragvoice.generation.transformers_chat import TransformersChatModel
 
         return TransformersChatModel(
             model_path=store.converted(settings.llm, "transformers"),
-            adapter_path=store.path(settings.adapter) if settings.adapter else None,
+            adapter_path=adapter.folder if adapter else None,
             quantisation=settings.llm_quantisation,
             max_new_tokens=settings.max_new_tokens,
         )
     from ragvoice.generation.ctranslate2_chat import CTranslate2ChatModel
 
     return CTranslate2ChatModel(
-        model_path=store.converted(settings.llm, "ctranslate2-int8"),
+        model_path=store.converted(settings.llm, CPU_FORMAT, str(adapter.folder) if adapter else None),
         max_new_tokens=settings.max_new_tokens,
         context_tokens=settings.context_tokens,
         cpu_threads=settings.threads,
     )
 
 
-def build_answering(settings: Settings) -> Answering:
+def build_answering(settings: Settings, before: Answering | None = None) -> Answering:
+    """:param before: One with another adapter, whose language model stays in memory where the runtime can switch.
+    :raises ModelError, UsageError: as `build_chat_model`.
+    """
     from ragvoice.generation.answering import Answering
     from ragvoice.generation.confidence import ConfidenceModel
 
-    confidence = ConfidenceModel.load(settings.confidence_path)
-    stale = [part for part, value in answered_by(settings).items() if (confidence.made_for or {}).get(part) != value]
+    adapter = resolve_adapter(settings)
+    settings = pinned(settings, adapter)
+    made_by = answered_by(settings)
+    if adapter and adapter.provenance and adapter.provenance.prompt not in ("", made_by["prompt"]):
+        _log.warning(
+            "The adapter %s was trained with another wording of the prompt, so its answers may be worse. Train it "
+            "again with this version of ragvoice.",
+            adapter.label,
+        )
+    confidence = ConfidenceModel.load(confidence_file(settings, adapter))
+    stale = [part for part, value in made_by.items() if (confidence.made_for or {}).get(part) != value]
     if stale:
         _log.warning(
             "The confidence was fitted for another %s, so its threshold may be off. Fit it on your own questions: "
@@ -186,14 +208,32 @@ def build_answering(settings: Settings) -> Answering:
             " and ".join(stale),
         )
     return Answering(
-        build_chat_model(settings),
+        _switched(before.chat, adapter) if before else build_chat_model(settings),
         confidence,
         prompt_passages=settings.prompt_passages,
         relative_score=settings.relative_score,
         prompt_tokens=settings.prompt_tokens,
         context_tokens=settings.context_tokens - settings.max_new_tokens,
         min_confidence=settings.min_confidence,
+        adapter=adapter.label if adapter else None,
     )
+
+
+def build_live_answering(settings: Settings) -> LiveAnswering:
+    """The same, following the adapters that other processes promote for this language model."""
+    from ragvoice.generation.live import LiveAnswering
+
+    switches = settings.llm_runtime == "transformers"
+    return LiveAnswering(
+        promoted_adapters(settings).pointer, lambda before: build_answering(settings, before if switches else None)
+    )
+
+
+def _switched(chat: BaseChatModel, adapter: AdapterInService | None) -> BaseChatModel:
+    from ragvoice.generation.transformers_chat import TransformersChatModel
+
+    assert isinstance(chat, TransformersChatModel)
+    return chat.with_adapter(adapter.folder if adapter else None)
 
 
 def answered_by(settings: Settings) -> dict[str, str]:
@@ -201,7 +241,9 @@ def answered_by(settings: Settings) -> dict[str, str]:
     from ragvoice.generation.prompts import prompt_fingerprint
 
     reranker = {"reranker": settings.reranker} if settings.reranker else {}
-    return {"prompt": prompt_fingerprint(), "llm": settings.llm, "adapter": settings.adapter or "", **reranker}
+    adapter = resolve_adapter(settings)
+    label = adapter.label if adapter else ""
+    return {"prompt": prompt_fingerprint(), "llm": settings.llm, "adapter": label, **reranker}
 
 
 def build_speech_to_text(settings: Settings) -> SpeechToText:
@@ -232,16 +274,18 @@ def build_voicebot(
 ) -> VoiceBot:
     """:param listens: Load the recogniser.
     :param speaks: Load the voice.
-    :param retriever: One that is open already; None opens the configured index and follows its generations.
+    :param retriever: One that is open already, to be answered from as it is; None opens the configured index, and
+        follows its generations and the adapters that are promoted.
     """
     from ragvoice.voicebot import VoiceBot
 
+    follows = retriever is None and follows_promotions(settings)
     retriever = retriever or build_retriever(settings, open_live_index(settings))
     return VoiceBot(
         retriever,
-        build_answering(settings),
+        build_live_answering(settings) if follows else build_answering(settings),
         stt=build_speech_to_text(settings) if listens else None,
         tts=build_text_to_speech(settings) if speaks else None,
-        names=ModelNames(settings.embedder, settings.llm, settings.adapter, settings.stt, settings.tts),
+        names=ModelNames(settings.embedder, settings.llm, None, settings.stt, settings.tts),
         unclear_speech=settings.unclear_speech,
     )

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_origin
 
 from ragvoice.build import build_store
+from ragvoice.build_adapter import confidence_file, resolve_adapter
 from ragvoice.datatypes import ModelNames
 from ragvoice.errors import ModelError
-from ragvoice.settings import Settings
+from ragvoice.settings import NO_ADAPTER, Settings
 
 if TYPE_CHECKING:
     from ragvoice.turns.log import TurnLog
@@ -48,13 +49,17 @@ def build_circumstances(settings: Settings) -> Circumstances:
     from ragvoice.turns.circumstances import code_hash, package_version
     from ragvoice.turns.records import Circumstances, UsedModel
 
-    named = ModelNames(settings.embedder, settings.llm, settings.adapter, settings.stt, settings.tts)
+    named = ModelNames(settings.embedder, settings.llm, None, settings.stt, settings.tts)
     models = {
         part: _used_model(name, served=part == "llm" and settings.llm_runtime == "openai")
         for part, name in asdict(named).items()
         if name is not None
     }
-    if (fitted := settings.confidence_path) is not None:
+    adapter = resolve_adapter(settings)
+    if adapter is not None:
+        is_folder = adapter.folder is not None and adapter.name != settings.adapter
+        models["adapter"] = UsedModel(adapter.name, adapter.fingerprint or None, is_folder)
+    if (fitted := confidence_file(settings, adapter)) is not None:
         models["confidence"] = UsedModel(fitted.name, hashlib.sha256(fitted.read_bytes()).hexdigest(), True)
     return Circumstances(models, answer_settings(settings), package_version(), code_hash())
 
@@ -77,10 +82,10 @@ def answer_settings(settings: Settings) -> dict[str, Setting]:
 def settings_of_turn(settings: Settings, turn: Turn) -> Settings:
     """The settings of today with those of the turn, and with its language model; a model in a folder is today's."""
     then: dict[str, Setting] = {name: value for name, value in turn.settings.items() if name in Settings.model_fields}
-    for part in ("llm", "adapter"):
+    for part, absent in (("llm", settings.llm), ("adapter", NO_ADAPTER)):
         model = turn.models.get(part)
         if model is None or not model.is_folder:
-            then[part] = model.name if model else None
+            then[part] = model.name if model else absent
     return settings.model_copy(update=then)
 
 

@@ -10,6 +10,7 @@
     +-- AudioError            bytes that are not audio, or audio that cannot be used
     +-- SpeechError           recognition or synthesis failed
     +-- GenerationError       the language model failed or its server does not answer
+    +-- TrainingError         a fine-tuning run cannot begin or go on; its last checkpoint is kept
     +-- TurnLogError          the file of the logged turns cannot be read or written
 
 A message says what was got, what was expected and what to do next. `code` is stable and goes into JSON output.
@@ -60,3 +61,7 @@ class GenerationError(RagVoiceError):
 
 class TurnLogError(RagVoiceError):
     code = "turn_log"
+
+
+class TrainingError(RagVoiceError):
+    code = "training"

@@ -25,6 +25,8 @@ from ragvoice.errors import UsageError
 WORKING_FOLDER_FILE = "ragvoice.toml"
 HOME_FILE = "config.toml"
 CONFIDENCE_FILE = "confidence.json"
+AUTO_ADAPTER = "auto"
+NO_ADAPTER = "none"
 
 
 def home() -> Path:
@@ -91,7 +93,7 @@ class Settings(BaseSettings):
     """Below this estimated P(right) the answer is an abstention; None is the threshold that was fitted with it."""
     confidence: Path | None = None
     """What estimates it, from `ragvoice evaluate --fit-abstention`; None is RAGVOICE_HOME/confidence.json if there is
-    one, else what comes with the package."""
+    one, else what comes with the package. An adapter may bring its own."""
     unclear_speech: float = Field(0.5, ge=0, le=1)
     """Below this confidence of the recogniser the question is asked back: did you mean ...? 0 never asks."""
 
@@ -102,8 +104,9 @@ class Settings(BaseSettings):
     """Base URL of an OpenAI-compatible server, `http://host:port/v1`; its key is read from OPENAI_API_KEY."""
     llm_quantisation: Literal["none", "int8", "4bit"] = "none"
     """For the runtime `transformers`, through bitsandbytes; CTranslate2 is int8 always."""
-    adapter: str | None = None
-    """Folder or hub id of a PEFT adapter, for the runtime `transformers`."""
+    adapter: str = Field(AUTO_ADAPTER, min_length=1)
+    """LoRA adapter on the LLM: `auto` is the one promoted for it, else the packaged one for it; `none` the bare model;
+    else a folder or hub id in PEFT's format. With the runtime `openai`: the name under which the server has it."""
     max_new_tokens: int = Field(64, ge=1)
 
     stt: str = "whisper-base"

@@ -31,6 +31,12 @@ MAX_QUESTION_WORDS = 300
 """A longer text is a document, not a question; a minute of fast speech is about 200 words."""
 
 
+class AnswerSource(Protocol):
+    """`Answering` gives itself, `LiveAnswering` the one with the adapter in service."""
+
+    def current(self) -> Answering: ...
+
+
 class Searcher(Protocol):
     """What the turn needs of a retriever; `HybridRetriever` has it."""
 
@@ -73,7 +79,7 @@ class VoiceBot:
     def __init__(
         self,
         retriever: Searcher,
-        answering: Answering,
+        answering: AnswerSource,
         *,
         stt: SpeechToText | None = None,
         tts: TextToSpeech | None = None,
@@ -82,6 +88,7 @@ class VoiceBot:
         unclear_speech: float = 0.0,
     ):
         """
+        :param names: What answers name as their makers; the adapter's name comes from `answering`.
         :param passages: Retrieved for each question and reported; the model reads the best of them.
         :param unclear_speech: Below this confidence of the recogniser the question is asked back.
         """
@@ -107,9 +114,10 @@ class VoiceBot:
         :raises UsageError: for an empty or endless question. :raises SpeechError, GenerationError: from the models.
         """
         clock, heard = _Clock(), 1.0
-        searcher = self._retriever.pinned()
+        searcher, answering = self._retriever.pinned(), self._answering.current()
         names = replace(
             self._names,
+            adapter=answering.adapter,
             stt=self._names.stt if isinstance(question, AudioChunk) else None,
             tts=self._names.tts if speak else None,
         )
@@ -142,7 +150,7 @@ class VoiceBot:
         yield Found(standalone, passages)
         # A question that was searched for by itself is read by itself.
         told = history if standalone != question.strip() else ()
-        stream = self._answering.stream(question, passages, told, style, heard)
+        stream = answering.stream(question, passages, told, style, heard)
         for statement in stream:
             audio = self._synthesise(statement.text, speak)
             if audio is not None:

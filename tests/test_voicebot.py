@@ -141,7 +141,7 @@ def test_a_confidence_that_was_fitted_for_another_model_is_noted(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(build, "build_chat_model", lambda settings: None)
-    build.build_answering(settings)
+    build.build_answering(settings.model_copy(update={"adapter": "none"}))
     assert not caplog.records
-    build.build_answering(settings.model_copy(update={"adapter": "mine"}))
+    build.build_answering(settings.model_copy(update={"adapter": "mine", "llm_runtime": "openai"}))
     assert "another adapter" in caplog.text

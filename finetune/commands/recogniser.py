@@ -41,7 +41,7 @@ def recogniser(
     from finetune.recogniser.manifest import read_manifest
     from finetune.recogniser.proof import compared, heard, is_better
     from finetune.recogniser.training import RecogniserTraining, train
-    from finetune.run_folder import begin
+    from finetune.same_run import begin
     from finetune.transformers_trainer import Schedule
     from ragvoice.build import build_store
     from ragvoice.commands.progress import stage_bars

@@ -1,6 +1,6 @@
 """The folder of one training of an embedder, and the steps that fill it; each step goes on where it was stopped.
 
-<out>/run.json          what it was started with (`finetune.run_folder`)
+<out>/run.json          what it was started with (`finetune.same_run`)
 <out>/pairs.jsonl       what is trained on
 <out>/checkpoints/      of the training
 <out>/model/            the trained embedder
@@ -22,7 +22,7 @@ from finetune.embedder.mining import Pair, mine
 from finetune.embedder.proof import Compared, compared, is_better, rankings
 from finetune.embedder.training import EmbedderTraining, train
 from finetune.held_out import documents_of
-from finetune.run_folder import begin
+from finetune.same_run import begin
 from finetune.transformers_trainer import Progress, Schedule
 from ragvoice.build import build_retriever, build_store, embedder_identity, open_index
 from ragvoice.errors import UsageError

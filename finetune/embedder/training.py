@@ -19,7 +19,7 @@ from typing import Any
 
 from finetune.embedder.batches import batches
 from finetune.embedder.mining import Pair
-from finetune.transformers_trainer import Progress, Schedule, last_checkpoint, reporting, training_arguments
+from finetune.transformers_trainer import Progress, Schedule, reporting, run, training_arguments
 from ragvoice.errors import ModelError
 from ragvoice.models.checksums import write_json
 
@@ -46,10 +46,11 @@ def train(
 
     :return: (step, mean loss since the one before).
     :raises UsageError: when the pairs do not fill a batch.
-    :raises ModelError: when `base` is no such model, or the loss is no number.
+    :raises ModelError: when `base` is no such model.
+    :raises TrainingError: the loss is no number, or the disk is full.
     """
     import torch
-    from transformers import PrinterCallback, Trainer, set_seed
+    from transformers import Trainer, set_seed
 
     batched = batches(pairs, schedule.batch, training.epochs, schedule.seed)
     model = _load(base)
@@ -84,8 +85,7 @@ def train(
         data_collator=collate,
         callbacks=[reporting(progress, losses)],
     )
-    trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
+    run(trainer, checkpoints)
     model.max_seq_length = reads
     _save(model, folder / "model")
     return losses

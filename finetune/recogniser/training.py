@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from finetune.recogniser.examples import Examples
 from finetune.recogniser.manifest import Clip
-from finetune.transformers_trainer import Progress, Schedule, last_checkpoint, reporting, training_arguments
+from finetune.transformers_trainer import Progress, Schedule, reporting, run, training_arguments
 from ragvoice.errors import ModelError
 
 _LINEAR = ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"]
@@ -44,11 +44,12 @@ def train(
     :param clips: All of them are trained on.
     :param base: A transformers folder.
     :return: (step, mean loss since the one before).
-    :raises ModelError: `base` is no Whisper, or the loss is no number.
+    :raises ModelError: `base` is no Whisper.
+    :raises TrainingError: the loss is no number, or the disk is full.
     :raises UsageError: a clip is too long, or the language is not known.
     """
     import torch
-    from transformers import PrinterCallback, Trainer, set_seed
+    from transformers import Trainer, set_seed
 
     model, processor = _load(base)
     examples = Examples(processor, model, training.language)
@@ -63,8 +64,7 @@ def train(
         data_collator=examples,
         callbacks=[reporting(progress, losses)],
     )
-    trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
+    run(trainer, checkpoints)
     merged = trained.merge_and_unload() if training.method == "lora" else trained
     _save(merged.to("cpu", torch.float16), processor, folder / "model")
     return losses

@@ -17,14 +17,11 @@ from ragvoice.errors import UsageError
 if TYPE_CHECKING:
     from ragvoice.commands.progress import Report
     from ragvoice.datatypes import Style
+    from ragvoice.evaluation.application import Opened, Run
     from ragvoice.evaluation.datasets import Dataset
     from ragvoice.evaluation.report import Section, SetReport
     from ragvoice.evaluation.results import QuestionResult
-    from ragvoice.evaluation.runner import System
     from ragvoice.settings import Settings
-
-_ROLES = ("embedder", "llm", "adapter")
-"""Settings that name the models which answer a typed question."""
 
 
 def evaluate(
@@ -83,6 +80,7 @@ def evaluate(
 
     from ragvoice.commands.evaluation_tables import show_broken, show_comparison, show_failed, show_set
     from ragvoice.commands.progress import stage_bars
+    from ragvoice.evaluation.application import ROLES
     from ragvoice.evaluation.baseline import check_comparable, compared, read_baseline
     from ragvoice.evaluation.gates import broken_changes, broken_limits, read_gates
     from ragvoice.evaluation.provenance import provenance
@@ -115,7 +113,7 @@ def evaluate(
     for comparison in comparisons:
         show_comparison(comparison)
     created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    made = {**provenance(read_settings(), _ROLES), "judge": judge_model}
+    made = {**provenance(read_settings(), ROLES), "judge": judge_model}
     if json_out:
         data = report_json(created, made, reports, comparisons, broken)
         json_out.write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -185,12 +183,6 @@ def _warn_of_other_documents(dataset: Dataset, index: Path) -> None:
 
 
 @dataclass(frozen=True)
-class _Run:
-    dataset: Dataset
-    settings: Settings
-
-
-@dataclass(frozen=True)
 class _Extras:
     judge: tuple[str, str] | None
     """URL and model."""
@@ -200,10 +192,10 @@ class _Extras:
     """Questions that are spoken."""
 
 
-def _planned(folders: Sequence[Path], index: Path | None, questions: Path | None, limit: int | None) -> list[_Run]:
+def _planned(folders: Sequence[Path], index: Path | None, questions: Path | None, limit: int | None) -> list[Run]:
     """:raises UsageError: for what is no dataset, and for flags that do not go with several of them."""
+    from ragvoice.evaluation.application import planned
     from ragvoice.evaluation.datasets import read_dataset
-    from ragvoice.settings import home, read_settings
 
     if len(folders) > 1 and (index or questions):
         raise UsageError("--index and --questions go with one dataset; run the others by themselves.")
@@ -211,59 +203,45 @@ def _planned(folders: Sequence[Path], index: Path | None, questions: Path | None
     names = [dataset.name for dataset in sets]
     if len(set(names)) < len(names):
         raise UsageError("Two of the datasets have the same name, and so the same index; run them one by one.")
-    runs = []
-    own: Path | None = next((home() / "evaluation" / dataset.name for dataset in sets if dataset.documents), None)
-    for dataset in sets:
-        if dataset.documents:
-            own = home() / "evaluation" / dataset.name
-        settings = read_settings(index=index or own)
-        if dataset.documents is None:
-            typer.echo(f"{dataset.name} has no documents: asked to the index {settings.index_path}.", err=True)
-        runs.append(_Run(dataset, settings))
+    runs = planned(sets, index)
+    for run in runs:
+        if run.dataset.documents is None:
+            typer.echo(f"{run.dataset.name} has no documents: asked to the index {run.settings.index_path}.", err=True)
     return runs
 
 
-def _evaluated(run: _Run, styles: Sequence[Style], extras: _Extras, bars: Report) -> list[SetReport]:
-    from ragvoice.build import build_retriever, build_voicebot, open_index
+def _evaluated(run: Run, styles: Sequence[Style], extras: _Extras, bars: Report) -> list[SetReport]:
+    from ragvoice.evaluation.application import open_application
     from ragvoice.evaluation.datasets import sample
-    from ragvoice.evaluation.provenance import fingerprint, index_of
     from ragvoice.evaluation.report import set_report
-    from ragvoice.evaluation.runner import Application
-    from ragvoice.evaluation.runner import evaluate as ask_all
-    from ragvoice.settings import home
 
-    opened = open_index(run.settings)
-    retriever = build_retriever(run.settings, opened)
-    bot = build_voicebot(run.settings, listens=False, speaks=False, retriever=retriever)
-    system = Application(bot, retriever)
-    folder = home() / "evaluation" / run.dataset.name / "journals"
-    journal = folder / f"{fingerprint(run.settings, _ROLES, opened.manifest)[:16]}.jsonl"
-    spoken = folder / "voice.jsonl"
+    opened = open_application(run.dataset.name, run.settings)
+    spoken = opened.journals / "voice.jsonl"
     if extras.fresh:
-        journal.unlink(missing_ok=True)
+        opened.journal.unlink(missing_ok=True)
         spoken.unlink(missing_ok=True)
     reports = []
     for style in styles:
         stage = f"{run.dataset.name}, {style}"
-        results = ask_all(run.dataset, system, style, journal, partial(bars, stage))
+        results = opened.ask_all(run.dataset, style, partial(bars, stage))
         if extras.judge:
-            results = _judged(results, extras.judge, folder, partial(bars, f"{stage}, judge"))
+            results = _judged(results, extras.judge, opened.journals, partial(bars, f"{stage}, judge"))
         sections: list[Section] = []
         if extras.history:
-            sections += _history(run.dataset, results, system, style, journal, bars)
+            sections += _history(run.dataset, results, opened, style, bars)
         if extras.voice:
             from ragvoice.evaluation.voice_section import voice_sections
 
             sections += voice_sections(
                 sample(run.dataset, extras.voice),
-                system,
+                opened.system,
                 run.settings,
                 style,
                 spoken,
                 opened.manifest.generation,
                 partial(bars, f"{stage}, spoken"),
             )
-        reports.append(set_report(run.dataset, style, system.name, index_of(opened.manifest), results, sections))
+        reports.append(set_report(run.dataset, style, opened.system.name, opened.index, results, sections))
     return reports
 
 
@@ -280,15 +258,14 @@ def _judged(
 
 
 def _history(
-    dataset: Dataset, results: Sequence[QuestionResult], system: System, style: Style, journal: Path, bars: Report
+    dataset: Dataset, results: Sequence[QuestionResult], opened: Opened, style: Style, bars: Report
 ) -> list[Section]:
     from ragvoice.evaluation.report import history_section
-    from ragvoice.evaluation.runner import evaluate as ask_all
     from ragvoice.evaluation.runner import without_history
 
     stage = f"{dataset.name}, {style}, without history"
     alone, rewritten = without_history(dataset), without_history(dataset, rewritten=True)
     if not alone.questions:
         return []
-    asked = ask_all(alone, system, style, journal, partial(bars, stage))
-    return [history_section(results, asked, ask_all(rewritten, system, style, journal))]
+    asked = opened.ask_all(alone, style, partial(bars, stage))
+    return [history_section(results, asked, opened.ask_all(rewritten, style))]

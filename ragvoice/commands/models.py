@@ -13,7 +13,8 @@ Names = Annotated[list[str] | None, typer.Argument(help="Catalogue names or hub 
 
 @app.command(epilog="Example: ragvoice models pull whisper-base")
 def pull(names: Names = None) -> None:
-    """Download models, check their SHA-256 and convert them for the runtime. Without names: all that are needed.
+    """Download models, check their SHA-256 and convert them for the runtime. Without names: all that are needed, the
+    language model with its adapter, too.
 
     An interrupted download goes on where it stopped. Afterwards no network is needed.
     """
@@ -24,6 +25,13 @@ def pull(names: Names = None) -> None:
         pulled = build_store().pull(names or None, progress)
     for model in pulled:
         typer.echo(f"{model.name}: {model.path}")
+    if not names:
+        from ragvoice.build_adapter import prepare_adapter
+        from ragvoice.settings import read_settings
+
+        settings = read_settings()
+        if merged := prepare_adapter(settings):
+            typer.echo(f"{settings.llm} with its adapter: {merged}")
 
 
 @app.command("list", epilog="Example: ragvoice models list")

@@ -16,13 +16,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 import ragvoice
 from ragvoice.build import build_store
+from ragvoice.build_adapter import confidence_file, resolve_adapter
 from ragvoice.errors import RagVoiceError
 from ragvoice.generation.prompts import prompt_fingerprint
 from ragvoice.retrieval.generations import Manifest
 from ragvoice.settings import Settings
 
 _PACKAGE = Path(ragvoice.__file__).resolve().parent
-_ANSWERING = ("voicebot.py", "sentences.py", "build.py", "retrieval", "generation")
+_ANSWERING = ("voicebot.py", "sentences.py", "build.py", "build_adapter.py", "lora.py", "retrieval", "generation")
 """Modules that an answer depends on; a change in them makes earlier answers old."""
 _LIBRARIES = ("ctranslate2", "faiss-cpu", "bm25s", "tokenizers", "transformers", "torch")
 _FOLDER = re.compile(r"(?<![\w/:.])~?/(?:[^\s/'\"]+/)+")
@@ -52,7 +53,16 @@ def provenance(settings: Settings, roles: Sequence[str]) -> dict[str, Any]:
 
 def fingerprint(settings: Settings, roles: Sequence[str], manifest: Manifest) -> str:
     """SHA-256 over everything that decides an answer; two runs with the same one may share answers."""
-    parts = [described(settings), models(settings, roles), prompt_fingerprint(), code_hash(), manifest.generation]
+    fitted = confidence_file(settings, resolve_adapter(settings))
+    digest = hashlib.sha256(fitted.read_bytes()).hexdigest() if fitted else ""
+    parts = [
+        described(settings),
+        models(settings, roles),
+        prompt_fingerprint(),
+        code_hash(),
+        manifest.generation,
+        digest,
+    ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -88,6 +98,9 @@ def models(settings: Settings, roles: Sequence[str]) -> dict[str, dict[str, str 
     found: dict[str, dict[str, str | None]] = {}
     store = build_store()
     for role in roles:
+        if role == "adapter":
+            found |= _adapter(settings)
+            continue
         name = getattr(settings, role)
         if name is None:
             continue
@@ -100,9 +113,20 @@ def models(settings: Settings, roles: Sequence[str]) -> dict[str, dict[str, str 
     return found
 
 
-def code_hash() -> str:
-    """SHA-256 of the modules and data files that an answer depends on."""
-    files = [file for name in _ANSWERING for file in _files(_PACKAGE / name)]
+def _adapter(settings: Settings) -> dict[str, dict[str, str | None]]:
+    try:
+        adapter = resolve_adapter(settings)
+    except RagVoiceError:
+        return {"adapter": {"name": _public(settings.adapter), "sha256": None}}
+    return {"adapter": {"name": adapter.label, "sha256": adapter.fingerprint or None}} if adapter else {}
+
+
+def code_hash(parts: Sequence[str] = _ANSWERING) -> str:
+    """SHA-256 of the modules and data files that an answer depends on.
+
+    :param parts: Modules and packages of ragvoice.
+    """
+    files = [file for name in parts for file in _files(_PACKAGE / name)]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")

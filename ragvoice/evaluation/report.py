@@ -9,7 +9,7 @@ from typing import Any
 from ragvoice.datatypes import Style
 from ragvoice.evaluation import failures
 from ragvoice.evaluation.bootstrap import paired_difference
-from ragvoice.evaluation.comparison import Comparison
+from ragvoice.evaluation.comparison import Comparison, Difference
 from ragvoice.evaluation.datasets import Dataset
 from ragvoice.evaluation.results import QuestionResult
 from ragvoice.evaluation.scores import BY_NAME, Figure, summarise
@@ -85,7 +85,7 @@ def report_json(
         "created": created,
         **provenance,
         "sets": [_set_json(report) for report in sets],
-        "comparisons": [_comparison_json(comparison) for comparison in comparisons],
+        "comparisons": [comparison_json(comparison) for comparison in comparisons],
         "broken_gates": list(broken),
     }
 
@@ -155,7 +155,8 @@ def _set_json(report: SetReport) -> dict[str, Any]:
     }
 
 
-def _comparison_json(comparison: Comparison) -> dict[str, Any]:
+def comparison_json(comparison: Comparison) -> dict[str, Any]:
+    """For programs; `comparison_of` is the inverse."""
     return {
         "set": comparison.name,
         "style": comparison.style,
@@ -171,3 +172,18 @@ def _comparison_json(comparison: Comparison) -> dict[str, Any]:
             for difference in comparison.differences
         },
     }
+
+
+def comparison_of(row: Mapping[str, Any]) -> Comparison:
+    """Measures that this version does not know are left out.
+
+    :raises KeyError, TypeError: when it is no such object.
+    """
+    differences = []
+    for name, value in row["measures"].items():
+        if name in BY_NAME:
+            change = Figure(value["value"], value["low"], value["high"], value["n"])
+            differences.append(Difference(BY_NAME[name], value["before"], value["after"], change))
+    return Comparison(
+        row["set"], row["style"], row["common"], row["only_before"], row["only_after"], tuple(differences)
+    )

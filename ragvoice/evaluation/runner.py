@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import mean
@@ -99,7 +99,7 @@ def evaluate(
         if record is None or record["error"] is not None:
             record = _asked(system, question, style)
             kept.put(key, record)
-        results.append(_result(question, style, record))
+        results.append(scored(question, style, record))
     progress(len(dataset.questions), len(dataset.questions))
     return results
 
@@ -143,7 +143,8 @@ def _asked(system: System, question: Question, style: Style) -> dict[str, Any]:
     return record
 
 
-def _result(question: Question, style: Style, record: dict[str, Any]) -> QuestionResult:
+def scored(question: Question, style: Style, record: Mapping[str, Any]) -> QuestionResult:
+    """Every figure of one record of the journal: `answer` (an `Answer` as JSON) or `error`, and `found`."""
     blank = QuestionResult(
         id=question.id,
         style=style,

@@ -129,6 +129,12 @@ def _refusals(which: Literal["precision", "recall", "f1"], rows: Rows) -> float 
     return value
 
 
+def _balanced(rows: Rows) -> float | None:
+    right = [bool(row.right) for row in rows if row.answerable and row.right is not None]
+    declined = [row.refused for row in rows if not row.answerable]
+    return (sum(right) / len(right) + sum(declined) / len(declined)) / 2 if right and declined else None
+
+
 def _aurc(rows: Rows) -> float | None:
     confidence, right = confidence_and_right(rows)
     return area_under_risk_coverage(confidence, right)
@@ -181,6 +187,7 @@ MEASURES: tuple[Measure, ...] = (
         **{n: partial(_attribute, n) for n in ("exact_match", "f1", "rouge_l", "chrf", "contains", "right")},
         right_when_answered=_right_when_answered,
     ),
+    Measure("balanced", "Answers", "higher", _finished, _balanced),
     Measure("corpus_bleu", "Answers", "higher", partial(_attribute, "bleu"), _bleu, samples=100),
     *_mean_of(
         "Grounding",
@@ -217,7 +224,8 @@ MEASURES: tuple[Measure, ...] = (
     ),
 )
 """`refused_...` counts whatever was not answered, a question back too. Refusing is right for a question that is not
-answerable: precision and recall are those of the refusals. corpus_bleu counts a refusal as an empty answer, chrf is the
-mean over the questions. aurc, ece and auroc: `confidence_and_right`."""
+answerable: precision and recall are those of the refusals. balanced: the mean of `right` over the answerable questions
+and of the refusals over the others, so that both kinds weigh alike. corpus_bleu counts a refusal as an empty answer,
+chrf is the mean over the questions. aurc, ece and auroc: `confidence_and_right`."""
 
 BY_NAME = {measure.name: measure for measure in MEASURES}

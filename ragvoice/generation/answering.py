@@ -83,6 +83,7 @@ class Answering:
         prompt_tokens: int = 900,
         context_tokens: int = 4000,
         min_confidence: float | None = None,
+        adapter: str | None = None,
     ):
         """
         :param prompt_passages: How many of the passages the model reads, at most.
@@ -91,14 +92,20 @@ class Answering:
         :param prompt_tokens: What they may take together, in tokens of the model.
         :param context_tokens: What the whole prompt may take: the model's context without room for the answer.
         :param min_confidence: Below this P(right) the outcome is `abstained`; None is the confidence model's threshold.
+        :param adapter: What the model's adapter is called in answers.
         """
-        self._chat = chat
+        self.chat = chat
+        self.adapter = adapter
         self._confidence = confidence
         self._prompt_passages = prompt_passages
         self._relative_score = relative_score
         self._prompt_tokens = prompt_tokens
         self._context_tokens = context_tokens
         self._min_confidence = confidence.threshold if min_confidence is None else min_confidence
+
+    def current(self) -> Answering:
+        """Itself: one adapter, for who needs no newer one (see `LiveAnswering`)."""
+        return self
 
     def stream(
         self,
@@ -141,7 +148,7 @@ class Answering:
             quotable,
             history,
             style,
-            self._chat.get_num_tokens,
+            self.chat.get_num_tokens,
             passage_tokens=self._prompt_tokens,
             context_tokens=self._context_tokens,
         )
@@ -186,7 +193,7 @@ class Answering:
         sentences, logprobs = SentenceStream(), list[float]()
         fact = ""
         stream.prompt_hash = prompt_hash(prompt)
-        for chunk in self._chat.stream(prompt):
+        for chunk in self.chat.stream(prompt):
             if stream.first_token_at is None:
                 stream.first_token_at = time.perf_counter()
             logprobs += chunk.response_metadata.get("logprobs", [])

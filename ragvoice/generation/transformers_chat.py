@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
@@ -13,12 +13,15 @@ from langchain_core.language_models.chat_models import BaseChatModel, generate_f
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import PrivateAttr
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from ragvoice.errors import GenerationError, ModelError
 from ragvoice.generation.control_tokens import breaker
+from ragvoice.generation.shared_base import SharedBase
 
 Quantisation = Literal["none", "int8", "4bit"]
+_UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError)
+"""What transformers and peft raise for files that are missing, damaged or of something else."""
 _ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
 
@@ -39,7 +42,9 @@ class TransformersChatModel(BaseChatModel):
     max_new_tokens: int = 96
     context_tokens: int = 4096
 
-    _model: Any = PrivateAttr()
+    _base: SharedBase = PrivateAttr()
+    _adapter: str | None = PrivateAttr(default=None)
+    """Name of the adapter on the base."""
     _tokenizer: Any = PrivateAttr()
 
     def model_post_init(self, context: Any) -> None:
@@ -50,31 +55,45 @@ class TransformersChatModel(BaseChatModel):
 
             device = self.device if self.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
             self._tokenizer = AutoTokenizer.from_pretrained(self.model_path)
-            self._model = AutoModelForCausalLM.from_pretrained(
+            model = AutoModelForCausalLM.from_pretrained(
                 self.model_path,
                 dtype="auto" if device != "cpu" else torch.float32,
                 device_map=device,
                 quantization_config=_quantisation_config(self.quantisation),
             )
-            if self.adapter_path:
-                from peft import PeftModel
-
-                with warnings.catch_warnings():
-                    # `_check_adapter` says the first one as an error; the second is between peft and transformers.
-                    warnings.filterwarnings("ignore", "Found missing adapter keys")
-                    warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated")
-                    self._model = PeftModel.from_pretrained(self._model, self.adapter_path)
-                _check_adapter(self._model, self.adapter_path)
-            self._model.eval()
+            self._base = SharedBase(model.eval())
         except ImportError as error:
             raise ModelError(
                 f"{error.name or error} is missing. Install it with: pip install 'ragvoice[hf,quantised]'"
             ) from error
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
-            named = self.adapter_path or self.model_path
-            raise ModelError(f"{named.name} cannot be loaded by transformers ({error}).") from error
+        except _UNREADABLE as error:
+            raise ModelError(f"{self.model_path.name} cannot be loaded by transformers ({error}).") from error
         if not self._tokenizer.chat_template:
             raise ModelError(f"{self.model_path.name} has no chat template; use an instruction-tuned model.")
+        self._put_on(self.adapter_path)
+
+    def with_adapter(self, adapter_path: Path | None) -> TransformersChatModel:
+        """The same base model in memory with another adapter, or bare; this one stays as it is.
+
+        :raises ModelError: when the adapter does not fit.
+        """
+        other = self.model_copy(update={"adapter_path": adapter_path})
+        other._put_on(adapter_path)
+        return other
+
+    def _put_on(self, adapter_path: Path | None) -> None:
+        self._adapter = None
+        if adapter_path is None:
+            return
+        try:
+            self._adapter = self._base.add(adapter_path)
+        except _UNREADABLE as error:
+            raise ModelError(f"{adapter_path.name} cannot be loaded by transformers ({error}).") from error
+        weakref.finalize(self, self._base.give_up, self._adapter).atexit = False
+
+    @property
+    def _model(self) -> Any:
+        return self._base.model
 
     @property
     def _llm_type(self) -> str:
@@ -118,19 +137,20 @@ class TransformersChatModel(BaseChatModel):
 
         def generate() -> None:
             try:
-                self._model.generate(
-                    **inputs,
-                    max_new_tokens=self.max_new_tokens,
-                    do_sample=False,
-                    temperature=None,
-                    top_p=None,
-                    top_k=None,
-                    streamer=streamer,
-                    logits_processor=[_record(logprobs)],
-                    stopping_criteria=StoppingCriteriaList([lambda ids, scores, **_: cancelled.is_set()]),
-                    stop_strings=stop,
-                    tokenizer=self._tokenizer if stop else None,
-                )
+                with self._base.use(self._adapter) as model:
+                    model.generate(
+                        **inputs,
+                        max_new_tokens=self.max_new_tokens,
+                        do_sample=False,
+                        temperature=None,
+                        top_p=None,
+                        top_k=None,
+                        streamer=streamer,
+                        logits_processor=[_record(logprobs)],
+                        stopping_criteria=StoppingCriteriaList([lambda ids, scores, **_: cancelled.is_set()]),
+                        stop_strings=stop,
+                        tokenizer=self._tokenizer if stop else None,
+                    )
             except BaseException as error:
                 failure.append(error)
                 streamer.end()
@@ -163,26 +183,6 @@ def _record(logprobs: list[float]) -> Any:
         return scores
 
     return note
-
-
-def _check_adapter(model: Any, adapter_path: Path) -> None:
-    """peft loads what fits and passes over the rest; a half-loaded adapter answers, and answers worse.
-
-    :raises ValueError: when the adapter's matrices are not exactly those that the base model has places for.
-    """
-    from peft import get_peft_model_state_dict
-
-    file = adapter_path / "adapter_model.safetensors"
-    if not file.is_file():
-        return
-    places = {name for name in get_peft_model_state_dict(model, save_embedding_layers=False) if "lora_" in name}
-    with safe_open(file, framework="np") as tensors:
-        stored = {name for name in tensors.keys() if "lora_" in name}  # noqa: SIM118
-    if places != stored:
-        raise ValueError(
-            f"it belongs to another base model: {len(stored - places)} of its {len(stored)} matrices have no place, "
-            f"{len(places - stored)} places stay empty"
-        )
 
 
 def _quantisation_config(quantisation: Quantisation) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 FINGERPRINT_DIGITS = 16
@@ -28,8 +28,8 @@ def fingerprint(hashes: Iterable[tuple[str, str]]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()[:FINGERPRINT_DIGITS]
 
 
-def folder_fingerprint(folder: Path, cache_file: Path) -> str:
-    """Fingerprint of all files under a folder, hidden ones left out.
+def folder_fingerprint(folder: Path, cache_file: Path, names: Sequence[str] = ()) -> str:
+    """Fingerprint of all files under a folder, hidden ones left out; or of those of these names that it has.
 
     A file whose size and modification time (ns) stand in `cache_file` is not read again.
     """
@@ -38,7 +38,8 @@ def folder_fingerprint(folder: Path, cache_file: Path) -> str:
     except (FileNotFoundError, ValueError):
         known = {}
     current: dict[str, list[int | str]] = {}
-    for file in visible_files(folder):
+    files = [folder / name for name in names if (folder / name).is_file()] if names else visible_files(folder)
+    for file in files:
         stat = file.stat()
         name, stamp = file.relative_to(folder).as_posix(), [stat.st_size, stat.st_mtime_ns]
         seen = known.get(name)

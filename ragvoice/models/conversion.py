@@ -1,4 +1,4 @@
-"""Conversions, made once and kept under `<root>/converted/<slug>/<format>`.
+"""Conversions, made once and kept under `<root>/converted/<slug>/<format>`; `<slug>+<adapter>` with an adapter merged.
 
 The work is done in a child process: torch is imported there, and its memory goes back to the system at the end, so
 that a process which answers questions never holds either.
@@ -14,13 +14,16 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
 from ragvoice.errors import ModelError
-from ragvoice.models.checksums import file_sha256, visible_files, write_json
+from ragvoice.models.checksums import file_sha256, fingerprint, visible_files, write_json
 from ragvoice.models.layout import Layout, layout_of
 from ragvoice.models.publishing import publish
 
@@ -39,25 +42,60 @@ OFFLINE = {
 }
 
 
-def convert_once(root: Path, slug: str, source: Path, fingerprint: str, target_format: str) -> Path:
+@dataclass(frozen=True)
+class Source:
+    """What is converted: a model, or one with an adapter that is merged into it."""
+
+    slug: str
+    """A name that is safe as a folder's name."""
+    folder: Path
+    """Of the model, without the adapter."""
+    fingerprint: str
+    adapter: Path | None = None
+    base: Source | None = None
+    """The model alone, where there is an adapter."""
+
+    def with_adapter(self, folder: Path, slug: str, adapter_fingerprint: str) -> Source:
+        both = fingerprint([("base", self.fingerprint), ("adapter", adapter_fingerprint)])
+        return Source(f"{self.slug}+{slug}", self.folder, both, folder, self)
+
+
+def convert_once(root: Path, source: Source, target_format: str) -> Path:
     """Folder of a conversion of `source`; made now if it is missing, or was made from other bytes.
 
     Raises:
         ModelError: the format is not known or does not fit the model, or the conversion failed.
     """
-    if target_format not in FORMATS:
-        raise ModelError(f"{target_format!r} is not a format. There are: {', '.join(FORMATS)}.")
-    if _is_already(layout_of(source), target_format):
-        return source
-    target = root / "converted" / slug / target_format
-    if is_current(target, fingerprint):
+    _check_format(target_format)
+    if _is_already(source, target_format):
+        return source.folder
+    target = root / "converted" / source.slug / target_format
+    if is_current(target, source.fingerprint):
         return target
     locks = root / ".locks"
     locks.mkdir(parents=True, exist_ok=True)
-    with FileLock(locks / f"{slug}-{target_format}.lock"):
-        if not is_current(target, fingerprint):
-            _convert(root, slug, source, fingerprint, target_format, target)
+    with FileLock(locks / f"{source.slug}-{target_format}.lock"):
+        if not is_current(target, source.fingerprint):
+            with _made(root, source, target_format) as made:
+                publish(made, target)
     return target
+
+
+def convert_into(root: Path, source: Source, target_format: str, target: Path) -> None:
+    """Write a conversion into a folder of the caller's, which is empty or not there; nothing of it stays in the store.
+
+    Raises:
+        ModelError: as `convert_once`.
+    """
+    _check_format(target_format)
+    ready = root / "converted" / source.slug / target_format
+    if _is_already(source, target_format):
+        shutil.copytree(source.folder, target, dirs_exist_ok=True)
+    elif is_current(ready, source.fingerprint):
+        shutil.copytree(ready, target, dirs_exist_ok=True)
+    else:
+        with _made(root, source, target_format) as made:
+            shutil.copytree(made, target, dirs_exist_ok=True)
 
 
 def is_current(target: Path, fingerprint: str) -> bool:
@@ -81,27 +119,50 @@ def _record(target: Path) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def _is_already(layout: Layout, target_format: str) -> bool:
+def _check_format(target_format: str) -> None:
+    if target_format not in FORMATS:
+        raise ModelError(f"{target_format!r} is not a format. There are: {', '.join(FORMATS)}.")
+
+
+def _is_already(source: Source, target_format: str) -> bool:
+    if source.adapter is not None:
+        return False
+    layout = layout_of(source.folder)
     if layout is Layout.TRANSFORMERS:
         return target_format == "transformers"
     # One set of CTranslate2 files serves every quantisation: the runtime converts weights as it loads them.
     return layout is Layout.CTRANSLATE2 and target_format.startswith("ctranslate2-")
 
 
-def _convert(root: Path, slug: str, source: Path, fingerprint: str, target_format: str, target: Path) -> None:
-    work = _work_folder(root, slug, target_format)
+@contextmanager
+def _made(root: Path, source: Source, target_format: str) -> Iterator[Path]:
+    """A folder with the finished conversion; what of it is still there afterwards goes away."""
+    work = _work_folder(root, source.slug, target_format)
     try:
         made = work / "made"
         made.mkdir()
-        ready = root / "converted" / slug / "transformers"
-        reuse = target_format.startswith("ctranslate2-") and is_current(ready, fingerprint)
-        _run_child(ready if reuse else source, made, target_format)
+        folder, adapter = _nearest(root, source, target_format)
+        _run_child(folder, made, target_format, adapter)
         hashes = {file.relative_to(made).as_posix(): file_sha256(file) for file in visible_files(made)}
-        record = {"format": target_format, "fingerprint": fingerprint, "recipe": RECIPE, "files": hashes}
+        record = {"format": target_format, "fingerprint": source.fingerprint, "recipe": RECIPE, "files": hashes}
         write_json(made / RECORD, record)
-        publish(made, target)
+        yield made
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _nearest(root: Path, source: Source, target_format: str) -> tuple[Path, Path | None]:
+    """What the child begins with: folder and adapter. A transformers conversion that is there saves the way to it."""
+
+    def ready(model: Source) -> Path | None:
+        folder = root / "converted" / model.slug / "transformers"
+        return folder if is_current(folder, model.fingerprint) else None
+
+    if target_format.startswith("ctranslate2-") and (whole := ready(source)):
+        return whole, None
+    if source.base is None:
+        return source.folder, None
+    return ready(source.base) or source.base.folder, source.adapter
 
 
 def _work_folder(root: Path, slug: str, target_format: str) -> Path:
@@ -114,9 +175,10 @@ def _work_folder(root: Path, slug: str, target_format: str) -> Path:
     return Path(tempfile.mkdtemp(prefix=prefix, dir=partial))
 
 
-def _run_child(source: Path, target: Path, target_format: str) -> None:
+def _run_child(source: Path, target: Path, target_format: str, adapter: Path | None) -> None:
     """Raises ModelError with the child's own words when it fails."""
     command = [sys.executable, "-m", "ragvoice.models.convert", str(source), str(target), target_format]
+    command += [str(adapter)] if adapter else []
     child = subprocess.run(
         command, env={**os.environ, **OFFLINE}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )

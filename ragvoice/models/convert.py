@@ -1,4 +1,4 @@
-"""The child process of a conversion: `python -m ragvoice.models.convert SOURCE TARGET FORMAT`.
+"""The child process of a conversion: `python -m ragvoice.models.convert SOURCE TARGET FORMAT [ADAPTER]`.
 
 `TARGET` is an empty folder. The last line on standard error says what went wrong; the exit code is then not 0.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -19,12 +20,17 @@ from ragvoice.models.layout import Layout, layout_of
 PARENT_CHECK_S = 1.0
 
 
-def convert(source: Path, target: Path, target_format: str) -> None:
+def convert(source: Path, target: Path, target_format: str, adapter: Path | None = None) -> None:
     """Write `source` in `target_format` into the empty folder `target`.
 
+    :param adapter: Folder of a LoRA adapter that is merged into it before.
+
     Raises:
-        ModelError: there is no way from this kind of model to that format.
+        ModelError: there is no way from this kind of model to that format, or the adapter does not fit the model.
     """
+    if adapter is not None:
+        _merged(source, target, target_format, adapter)
+        return
     layout = layout_of(source)
     if layout is Layout.ADAPTER:
         raise ModelError(f"{source} is an adapter without its base model: merge it into the base model first.")
@@ -41,6 +47,35 @@ def convert(source: Path, target: Path, target_format: str) -> None:
         with tempfile.TemporaryDirectory(prefix="transformers-", dir=target.parent) as between:
             _to_transformers(source, Path(between), layout)
             _to_ctranslate2(Path(between), target, target_format)
+
+
+def _merged(source: Path, target: Path, target_format: str, adapter: Path) -> None:
+    layout = layout_of(source)
+    if layout not in (Layout.TRANSFORMERS, Layout.GGUF):
+        raise ModelError(
+            f"an adapter cannot be merged into {source}, which is a {layout.value} model: take the same model as "
+            "safetensors or GGUF."
+        )
+    if not (target_format == "transformers" or target_format.startswith("ctranslate2-")):
+        raise ModelError(f"a model with an adapter cannot become {target_format}.")
+    from ragvoice.models.merge import merge
+
+    # What lies in between is needed for this only: several times the size of either end.
+    with tempfile.TemporaryDirectory(prefix="merging-", dir=target.parent) as between:
+        base = source
+        if layout is Layout.GGUF:
+            base = Path(between) / "base"
+            base.mkdir()
+            _to_transformers(source, base, layout)
+        if target_format == "transformers":
+            merge(base, adapter, target)
+            return
+        whole = Path(between) / "merged"
+        whole.mkdir()
+        merge(base, adapter, whole)
+        if base is not source:
+            shutil.rmtree(base)
+        _to_ctranslate2(whole, target, target_format)
 
 
 def _to_transformers(source: Path, target: Path, layout: Layout) -> None:
@@ -70,10 +105,10 @@ def _end_with_parent(parent: int) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    source, target, target_format = arguments
+    source, target, target_format, *adapter = arguments
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     try:
-        convert(Path(source), Path(target), target_format)
+        convert(Path(source), Path(target), target_format, Path(adapter[0]) if adapter else None)
     except ModelError as error:
         sys.stderr.write(f"\n{' '.join(str(error).split())}\n")
         return 1

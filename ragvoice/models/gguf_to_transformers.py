@@ -49,7 +49,7 @@ def convert(source: Path, target: Path) -> None:
     _set_end_tokens(model, tokenizer)
     model.to(torch.float16).save_pretrained(target)
     tokenizer.save_pretrained(target)
-    _compute_in_float32(target / "config.json")
+    compute_in_float32(target / "config.json")
 
 
 def gguf_file(folder: Path) -> Path:
@@ -134,7 +134,7 @@ def _set_end_tokens(model: Any, tokenizer: Any) -> None:
     model.config.eos_token_id = tokenizer.eos_token_id
 
 
-def _compute_in_float32(config_file: Path) -> None:
+def compute_in_float32(config_file: Path) -> None:
     config = json.loads(config_file.read_text(encoding="utf-8"))
     config["dtype"] = "float32"
     config_file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

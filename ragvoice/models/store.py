@@ -1,7 +1,8 @@
 """The store: one folder of models, `<RAGVOICE_HOME>/models`, and what can be asked of it.
 
 <root>/<name>/                      an installed model, exactly the files of the catalogue
-<root>/converted/<slug>/<format>/   conversions, with a record of what they were made from
+<root>/converted/<slug>/<format>/   conversions, with a record of what they were made from; <slug>+<adapter's slug>
+                                    for a model with an adapter merged into it
 <root>/.partial  .locks  .fingerprints
 """
 
@@ -14,8 +15,11 @@ from pathlib import Path
 from typing import assert_never
 
 from ragvoice.errors import ModelError
+from ragvoice.lora import CONFIG
 from ragvoice.models import checksums, conversion, references
+from ragvoice.models.adapters import IDENTITY, AdapterInService, check_base, read_provenance
 from ragvoice.models.catalogue import Catalogue, CatalogueEntry
+from ragvoice.models.layout import Layout, layout_of
 from ragvoice.models.progress import PullEvent, PullProgress, Silent
 from ragvoice.models.references import CatalogueReference, FolderReference, HubReference, Reference
 from ragvoice.models.results import ModelStatus, PulledModel, VerifyResult
@@ -103,24 +107,59 @@ class ModelStore:
                 assert_never(asked)
         raise ModelError(f"the model {reference} is {state}. Run: ragvoice models pull {reference}")
 
-    def converted(self, reference: str, format: str) -> Path:
+    def adapter(self, reference: str, base: str) -> AdapterInService:
+        """An adapter for the model `base`: a folder, or a hub id.
+
+        One that says what it was trained on has to be for the very files of `base`; of another one's, only the shapes
+        of the matrices can be compared, when it is loaded.
+
+        Raises:
+            ModelError: it is not here, is no adapter, or was trained for another model.
+        """
+        folder, asked = self.path(reference), references.parse(reference, self.catalogue)
+        if layout_of(folder) is not Layout.ADAPTER:
+            raise ModelError(f"{reference} is no adapter: it has no {CONFIG}.")
+        provenance = read_provenance(folder)
+        name = reference if isinstance(asked, HubReference) else (provenance and provenance.run) or folder.name
+        if provenance:
+            check_base(name, provenance, base, self.fingerprint(base))
+        return AdapterInService(name, folder, self.fingerprint(reference), provenance, asked.slug)
+
+    def converted(self, reference: str, format: str, adapter: str | None = None) -> Path:
         """Folder of a model in another format; made now, in a child process, if it is missing or out of date.
 
         `format` is `transformers`, `openai-whisper` or `ctranslate2-` with a quantisation (`int8`, `float32`, ...).
-        A model that has this format already is returned as it is.
+        A model that has this format already is returned as it is. `adapter` is a LoRA adapter, a folder or a hub id,
+        that is merged into it; only the result is kept.
 
         Raises:
-            ModelError: the model is not here, the format does not fit it, or the conversion failed.
+            ModelError: the model or adapter is not here, the adapter is for another model, the format does not fit,
+                or the conversion failed.
         """
-        source = self.path(reference)
-        slug = references.parse(reference, self.catalogue).slug
-        return conversion.convert_once(self.root, slug, source, self.fingerprint(reference), format)
+        return conversion.convert_once(self.root, self._source(reference, adapter), format)
+
+    def write_converted(self, reference: str, format: str, target: Path, adapter: str | None = None) -> None:
+        """The same into a folder of the caller's, which is empty or not there; the store keeps nothing of it.
+
+        Raises:
+            ModelError: as `converted`.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        conversion.convert_into(self.root, self._source(reference, adapter), format, target)
+
+    def slug(self, reference: str) -> str:
+        """A name for a model that is safe as a file's name.
+
+        Raises:
+            ModelError: the reference is none.
+        """
+        return references.parse(reference, self.catalogue).slug
 
     def fingerprint(self, reference: str) -> str:
         """Short SHA-256 over the hashes of a model's files: equal for equal content, whatever the folder is called.
 
         For the catalogue's models it follows from the catalogue; a folder is read once and again when a file's size
-        or modification time changes.
+        or modification time changes. Of an adapter only what decides its effect counts.
 
         Raises:
             ModelError: a folder or hub model is not here.
@@ -128,7 +167,17 @@ class ModelStore:
         asked = references.parse(reference, self.catalogue)
         if isinstance(asked, CatalogueReference):
             return _entry_fingerprint(asked.entry)
-        return checksums.folder_fingerprint(self.path(reference), self.root / ".fingerprints" / f"{asked.slug}.json")
+        folder = self.path(reference)
+        names = IDENTITY if layout_of(folder) is Layout.ADAPTER else ()
+        return checksums.folder_fingerprint(folder, self.root / ".fingerprints" / f"{asked.slug}.json", names)
+
+    def _source(self, reference: str, adapter: str | None) -> conversion.Source:
+        source = conversion.Source(self.slug(reference), self.path(reference), self.fingerprint(reference))
+        if adapter is None:
+            return source
+        found = self.adapter(adapter, reference)
+        assert found.folder is not None
+        return source.with_adapter(found.folder, found.slug, found.fingerprint)
 
     def _pull(self, reference: Reference, progress: PullProgress) -> PulledModel:
         # The network client is loaded here, not with the store: answering questions never needs it.
@@ -139,8 +188,8 @@ class ModelStore:
                 entry = reference.entry
 
                 def convert(folder: Path, target_format: str) -> Path:
-                    fingerprint = _entry_fingerprint(entry)
-                    return conversion.convert_once(self.root, entry.name, folder, fingerprint, target_format)
+                    source = conversion.Source(entry.name, folder, _entry_fingerprint(entry))
+                    return conversion.convert_once(self.root, source, target_format)
 
                 return pull.pull_model(self.root, entry, convert, progress)
             case HubReference():

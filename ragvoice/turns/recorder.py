@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
 
 from ragvoice.datatypes import Answer, Message, Style
 from ragvoice.turns.database import DamagedTurnLog
@@ -15,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """Of one process: models and settings are looked at once."""
+    """Of one process: models and settings are looked at once for each adapter that comes into service."""
 
     def __init__(
         self,
@@ -35,6 +34,8 @@ class Recorder:
         self._index_id = index_id
         self._person = person
         self.keeps = keep
+        self._looked_at = dict[str | None, Circumstances]()
+        """By the adapter that answers name."""
 
     def record(
         self,
@@ -52,7 +53,7 @@ class Recorder:
                 return False
             turn = turn_of(
                 answer,
-                self._circumstances,
+                self._circumstances(answer.models.adapter),
                 self._index_id(answer.index_generation),
                 self._log.now(),
                 person=self._person,
@@ -71,6 +72,7 @@ class Recorder:
             return False
         return True
 
-    @cached_property
-    def _circumstances(self) -> Circumstances:
-        return self._find_circumstances()
+    def _circumstances(self, adapter: str | None) -> Circumstances:
+        if adapter not in self._looked_at:
+            self._looked_at[adapter] = self._find_circumstances()
+        return self._looked_at[adapter]

@@ -57,7 +57,7 @@ class Circumstances:
     """What answers depend on besides the question and the index."""
 
     models: dict[str, UsedModel]
-    """By their part: embedder, llm, adapter, stt, tts."""
+    """By their part: embedder, llm, adapter, stt, tts, confidence."""
     settings: dict[str, Setting]
     version: str
     code_hash: str
@@ -114,7 +114,7 @@ def turn_of(
 ) -> Turn:
     """:param asked_at: With a time zone."""
     heard = answer.transcription
-    used = {part for part in circumstances.models if getattr(answer.models, part) is not None}
+    used = {part for part in circumstances.models if part == "confidence" or getattr(answer.models, part) is not None}
     return Turn(
         turn_id=answer.turn_id,
         conversation_id=conversation_id,

@@ -44,8 +44,8 @@ def test_no_folder_and_no_secret_of_the_settings(clean_environment: Path, tmp_pa
 
 
 def test_models_have_the_fingerprint_of_their_files(plain: Settings) -> None:
-    found = models(plain, ROLES)
-    assert set(found) == {"embedder", "llm"}  # no adapter is configured
+    found = models(plain.model_copy(update={"adapter": "none"}), ROLES)
+    assert set(found) == {"embedder", "llm"}
     assert found["llm"]["name"] == plain.llm
     assert len(found["llm"]["sha256"] or "") >= 16
     served = plain.model_copy(update={"llm_runtime": "openai", "llm": "gpt"})
@@ -65,6 +65,11 @@ def test_the_fingerprint_follows_settings_models_prompt_code_and_index(
     assert now(plain.model_copy(update={"prompt_passages": 2})) != first
     assert now(plain.model_copy(update={"llm": "smollm2-135m-instruct"})) != first
     assert now(generation="g2") != first
+    fitted = tmp_path / "confidence.json"
+    fitted.write_text("{}")
+    once = now(plain.model_copy(update={"confidence": fitted}))
+    fitted.write_text('{"threshold": 0.4}')
+    assert now(plain.model_copy(update={"confidence": fitted})) != once  # the same file, fitted again
     monkeypatch.setattr(provenance, "code_hash", lambda: "other code")
     assert now() != first
     monkeypatch.undo()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from scripted import result
 from ragvoice.datatypes import Message
 from ragvoice.evaluation.comparison import compare
 from ragvoice.evaluation.datasets import Dataset
-from ragvoice.evaluation.report import Section, history_section, report_json, set_report
+from ragvoice.evaluation.report import Section, comparison_of, history_section, report_json, set_report
 from ragvoice.evaluation.results import Cited, ReadPassage
 
 RESULT = result(
@@ -47,6 +48,16 @@ def test_what_a_report_says() -> None:
     assert row["sections"][0]["data"] == {"wer": 0.1}
     assert data["comparisons"][0]["measures"]["f1"]["after"] == 1.0
     json.dumps(data, allow_nan=False)
+
+
+def test_a_comparison_comes_back_from_its_json() -> None:
+    found = compare("set", "short", [RESULT], [replace(RESULT, f1=0.5, right=False)])
+    made = set_report(Dataset("set", Path(), (), 1, "d1g"), "short", "ragvoice", {}, [RESULT])
+    [row] = json.loads(json.dumps(report_json("2026-01-01T00:00:00Z", {}, [made], [found])))["comparisons"]
+    assert len(found.differences) > 2
+    assert comparison_of(row) == found
+    row["measures"]["of a later version"] = row["measures"].pop("f1")
+    assert len(comparison_of(row).differences) == len(found.differences) - 1
 
 
 def test_the_worth_of_the_history_is_paired() -> None:

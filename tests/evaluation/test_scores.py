@@ -49,6 +49,7 @@ def rows() -> list[QuestionResult]:
         ("refused_underspecified", 1, 1),
         ("asked_back_underspecified", 1, 1),
         ("asked_back_answerable", 0, 3),
+        ("balanced", (1 / 3 + 2 / 3) / 2, 6),  # right 1 of 3, declined 2 of 3; without the failed one
         ("refusal_precision", 2 / 3, 6),
         ("refusal_recall", 2 / 3, 6),
         ("refusal_f1", 2 / 3, 6),

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import make_tiny_llama
 from langchain_core.messages import HumanMessage, SystemMessage
+from tiny_models import make_tiny_llama
 
 from ragvoice.errors import GenerationError, ModelError
 from ragvoice.generation.transformers_chat import TransformersChatModel

@@ -20,10 +20,12 @@ class FakeChild:
 
     def __init__(self, error: str = "") -> None:
         self.sources: list[Path] = []
+        self.adapters: list[Path | None] = []
         self.error = error
 
-    def __call__(self, source: Path, target: Path, target_format: str) -> None:
+    def __call__(self, source: Path, target: Path, target_format: str, adapter: Path | None) -> None:
         self.sources.append(source)
+        self.adapters.append(adapter)
         (target / "model.bin").write_text(f"{target_format} of {source.name}")
         if self.error:
             raise ModelError(self.error)

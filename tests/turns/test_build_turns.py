@@ -15,8 +15,9 @@ from ragvoice.turns.records import UsedModel
 
 
 def test_no_path_address_or_password_is_kept(settings: Settings, tmp_path: Path) -> None:
-    (tmp_path / "secret-place" / "handbook").mkdir(parents=True)
-    (tmp_path / "secret-place" / "handbook" / "weights").write_text("1")
+    handbook = tmp_path / "secret-place" / "handbook"
+    handbook.mkdir(parents=True)
+    (handbook / "adapter_config.json").write_text("{}")
     private = settings.model_copy(
         update={
             "index": tmp_path / "secret-place",
@@ -24,15 +25,19 @@ def test_no_path_address_or_password_is_kept(settings: Settings, tmp_path: Path)
             "llm_url": "http://host.internal/v1",
             "llm_runtime": "openai",
             "llm": "/secret-place/qwen",
-            "adapter": str(tmp_path / "secret-place" / "handbook"),
             "person": "zora",
         }
     )
-    kept = build_circumstances(private)
-    assert not [word for word in ("secret", "password", "host", "zora") if word in repr(kept)]
+    with_adapter = settings.model_copy(update={"adapter": str(handbook)})
+    kept, kept_with_adapter = build_circumstances(private), build_circumstances(with_adapter)
+    assert not [
+        word for word in ("secret", "password", "host", "zora") if word in repr(kept) or word in repr(kept_with_adapter)
+    ]
     assert kept.models["llm"] == UsedModel("qwen", None, True)
-    assert (kept.models["adapter"].name, kept.models["adapter"].is_folder) == ("handbook", True)
-    assert kept.models["adapter"].fingerprint
+    assert "adapter" not in kept.models
+    adapter = kept_with_adapter.models["adapter"]
+    assert (adapter.name, adapter.is_folder) == ("handbook", True)
+    assert adapter.fingerprint
     assert kept.models["embedder"] == UsedModel(
         settings.embedder, build_circumstances(settings).models["embedder"].fingerprint
     )
@@ -63,11 +68,12 @@ def test_a_replay_takes_settings_and_language_model_from_the_turn(settings: Sett
         0.9,
         3,
         "smollm2-135m-instruct",
-        None,
+        "none",
     )
     assert then.embedder == settings.embedder
-    in_folder = replace(turn, models={"llm": UsedModel("mine", "x", True)})
+    in_folder = replace(turn, models={"llm": UsedModel("mine", "x", True), "adapter": UsedModel("run", "y", True)})
     assert settings_of_turn(today, in_folder).llm == today.llm
+    assert settings_of_turn(today, in_folder).adapter == today.adapter
 
 
 def test_an_index_has_the_same_id_wherever_it_lies(settings: Settings, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from finetune.embedder.mining import Pair
 from finetune.embedder.training import EmbedderTraining, train
 from finetune.transformers_trainer import Schedule
-from ragvoice.errors import ModelError
+from ragvoice.errors import ModelError, TrainingError
 from ragvoice.models import ModelStore
 from ragvoice.retrieval.embeddings import CTranslate2Embeddings, tokens_of
 
@@ -71,9 +71,33 @@ def test_a_killed_run_ends_the_same(tiny_embedder: Path, tmp_path: Path) -> None
 
 
 def test_a_loss_that_is_no_number_ends_it(tiny_embedder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"The loss is nan at step \d+"):
+    with pytest.raises(TrainingError, match=r"The loss is nan at step \d+"):
         train(PAIRS, tiny_embedder, tmp_path, EmbedderTraining(epochs=8), Schedule(4, 1e30, save_steps=1))
     assert not (tmp_path / "model").exists()
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(
+    tiny_embedder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import Trainer
+
+    save = Trainer._save_rng_state
+
+    def full(self: Trainer, output_dir: str) -> None:
+        if output_dir.endswith("-4"):
+            raise OSError(28, "No space left on device")
+        save(self, output_dir)
+
+    monkeypatch.setattr(Trainer, "_save_rng_state", full)
+    with pytest.raises(TrainingError, match="No space left on device while writing to"):
+        train(PAIRS, tiny_embedder, tmp_path, EmbedderTraining(epochs=2), Schedule(4, 5e-3, save_steps=2))
+    monkeypatch.undo()
+    steps: list[int] = []
+    schedule = Schedule(4, 5e-3, save_steps=2)
+    train(
+        PAIRS, tiny_embedder, tmp_path, EmbedderTraining(epochs=2), schedule, lambda stage, done, _: steps.append(done)
+    )
+    assert steps == [3, 4, 5, 6]
 
 
 def test_another_kind_of_model(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""A trained adapter as files that others serve: merged, quantised, exported, and compared with what was trained."""

@@ -1,0 +1,108 @@
+"""What a run writes down while it goes on: `metrics.jsonl`, the plot of the losses, and complete checkpoints."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+
+COMPLETE = "complete"
+"""File that is written into a checkpoint after everything else."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a run is; what a progress display shows."""
+
+    step: int
+    steps: int
+    figures: dict[str, float]
+    tokens_per_s: float
+    """Of this session, prefixes counted once."""
+    left_s: float
+    """By the speed so far."""
+
+
+Progress = Callable[[Step], None]
+
+
+class Recorder(TrainerCallback):  # type: ignore[misc]
+    def __init__(self, folder: Path, row_tokens: float, progress: Progress):
+        """:param row_tokens: Mean tokens of the rows of one step, over all processes."""
+        self._folder = folder
+        self._row_tokens = row_tokens
+        self._progress = progress
+        self._began = 0.0
+        self._first_step = 0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._began, self._first_step = time.monotonic(), state.global_step
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+        if not state.is_world_process_zero or not logs:
+            return
+        done = state.global_step - self._first_step
+        seconds = max(time.monotonic() - self._began, 1e-9)
+        speed = done * self._row_tokens / seconds
+        left = (state.max_steps - state.global_step) * seconds / done if done else 0.0
+        found = {name: float(value) for name, value in logs.items() if isinstance(value, int | float)}
+        with (self._folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": state.global_step, **found, "tokens_per_s": round(speed, 1)}) + "\n")
+        self._progress(Step(state.global_step, state.max_steps, found, speed, left))
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.is_world_process_zero:
+            plot(self._folder)
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.is_world_process_zero:
+            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+
+
+def read_metrics(folder: Path) -> list[dict[str, float]]:
+    """Lines of `metrics.jsonl`, without those that a resumed run wrote again; the last one of a step and kind holds."""
+    file = folder / "metrics.jsonl"
+    if not file.is_file():
+        return []
+    kept: dict[tuple[int, bool], dict[str, float]] = {}
+    for line in file.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:  # the last line of a killed run
+            continue
+        kept[row["step"], "eval_loss" in row] = row
+    return [kept[key] for key in sorted(kept)]
+
+
+def plot(folder: Path) -> None:
+    """`loss.png`: losses on the left, the held-out figures on the right."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    rows = read_metrics(folder)
+    trained = [(row["step"], row["loss"]) for row in rows if "loss" in row]
+    held = [row for row in rows if "eval_loss" in row]
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    if trained:
+        left.plot(*zip(*trained, strict=True), label="training", alpha=0.6)
+    if held:
+        steps = [row["step"] for row in held]
+        left.plot(steps, [row["eval_loss"] for row in held], "o-", label="held out")
+        for name in ("exact", "unanswerable_refused", "answerable_refused", "balanced"):
+            points = [(row["step"], row[f"eval_{name}"]) for row in held if f"eval_{name}" in row]
+            if points:
+                right.plot(*zip(*points, strict=True), "o-", label=name.replace("_", " "))
+    left.set(xlabel="step", ylabel="loss per answer token (nats)", yscale="log")
+    right.set(xlabel="step", ylabel="share of held-out examples", ylim=(0, 1))
+    for axes in (left, right):
+        if axes.get_legend_handles_labels()[1]:
+            axes.legend()
+    figure.savefig(folder / "loss.png", dpi=110)
+    pyplot.close(figure)

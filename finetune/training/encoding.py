@@ -1,0 +1,50 @@
+"""Examples -> tokens, by the prompt and the chat template of serving."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from langchain_core.messages import AIMessage
+
+from finetune.data.examples import Example
+from ragvoice.errors import UsageError
+from ragvoice.generation.chat_template import ChatTemplate
+from ragvoice.generation.prompts import build_prompt
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Token ids of one example; the loss is on `answer` alone."""
+
+    prompt: tuple[int, ...]
+    answer: tuple[int, ...]
+    """With the token that ends a turn."""
+    refuses: bool = False
+    source: str = ""
+
+    def __len__(self) -> int:
+        return len(self.prompt) + len(self.answer)
+
+
+def encode(examples: Sequence[Example], template: ChatTemplate) -> list[Encoded]:
+    """:raises UsageError: when the template does not write an answer right after the prompt of serving."""
+    return [_encoded(example, template) for example in examples]
+
+
+def _encoded(example: Example, template: ChatTemplate) -> Encoded:
+    messages = build_prompt(example.question, example.passages, example.history, example.style)
+    front, rest = template.split_prompt(messages)
+    prompt = template.render(messages)
+    whole = template.render([*messages, AIMessage(example.answer)], add_generation_prompt=False)
+    end = template.end_tokens[0]
+    if not whole.startswith(f"{prompt}{example.answer}{end}"):
+        raise UsageError(
+            "The chat template of the model does not write an answer where serving lets the model begin one, so what "
+            f"is trained would not be what is asked. It writes {whole[-80:]!r} after {prompt[-40:]!r}. Use a model "
+            "whose template ends a prompt the way it begins an answer."
+        )
+    tokenizer = template.tokenizer
+    answer = tokenizer.encode(f"{example.answer}{end}", add_special_tokens=False).ids
+    prompt_ids = tuple(tokenizer.token_to_id(token) for token in [*front, *rest])
+    return Encoded(prompt_ids, tuple(answer), example.refuses, example.source)
