@@ -90,8 +90,8 @@ def run(trainer: Any, checkpoints: Path) -> None:
         trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
     except OSError as error:
         raise TrainingError(
-            f"{error.strerror or error} while writing to {checkpoints}. The last complete checkpoint is kept: free some "
-            "space and start again."
+            f"{error.strerror or error} while writing to {checkpoints}. The last complete checkpoint is kept: free "
+            "some space and start again."
         ) from error
 
 

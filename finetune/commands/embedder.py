@@ -19,9 +19,7 @@ EPILOG = "Example: ragvoice finetune embedder ~/company/questions --epochs 2"
 def embedder(
     sets: Annotated[list[Path], typer.Argument(help="Folders with questions.jsonl, or files of questions.")],
     index: Index = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the run. Default: RAGVOICE_HOME/finetune/embedder")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run. Default: RAGVOICE_HOME/embedders/tuned")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="How often each question is seen.")] = 1,
     batch: Annotated[int, typer.Option(min=2, help="Questions in a batch; each is a negative for the others.")] = 32,
     mini_batch: Annotated[
@@ -58,7 +56,7 @@ def embedder(
     from ragvoice.settings import home, read_settings
 
     settings = read_settings(index=index)
-    folder = (out or home() / "finetune" / "embedder").expanduser().resolve()
+    folder = (out or home() / "embedders" / "tuned").expanduser().resolve()
     asked = read_questions(sets)
     titles = {document.doc_id: document.title for document in open_index(settings).documents()}
     usable = with_gold(asked, frozenset(titles))

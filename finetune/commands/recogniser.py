@@ -18,7 +18,7 @@ def recogniser(
     manifest: Annotated[Path, typer.Argument(help="manifest.jsonl of recordings and their words, or its folder.")],
     base: Annotated[str | None, typer.Option(help="Whisper to train. Default: the configured recogniser.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run. Default: RAGVOICE_HOME/finetune/recogniser")
+        Path | None, typer.Option(help="Folder of the run. Default: RAGVOICE_HOME/recognisers/tuned")
     ] = None,
     method: Annotated[Literal["lora", "full"], typer.Option(help="Train an adapter, or all weights.")] = "lora",
     rank: Annotated[int, typer.Option(min=1, help="Of the adapter.")] = 16,
@@ -57,7 +57,7 @@ def recogniser(
     language = "en" if settings.language == "auto" else settings.language
     store = build_store()
     original = store.converted(name, "transformers")
-    folder = (out or home() / "finetune" / "recogniser").expanduser().resolve()
+    folder = (out or home() / "recognisers" / "tuned").expanduser().resolve()
     training = RecogniserTraining(epochs, method, rank, language, accumulate)
     rate = learning_rate or (1e-3 if method == "lora" else 1e-5)
     schedule = Schedule(batch, rate, seed, threads=settings.threads)

@@ -63,7 +63,7 @@ def test_a_run_is_proven_and_indexed_beside_and_goes_on(company: Path, tmp_path:
 
     served = (settings.index_path / "CURRENT").read_text()
     code, said = run(str(company), *OPTIONS)
-    folder = settings.index_path.parent / "finetune" / "embedder"
+    folder = settings.index_path.parent / "embedders" / "tuned"
     evaluation = json.loads((folder / "evaluation.json").read_text())
     assert evaluation["held_out"] == 8  # four documents of twelve reach a share of .3 of the 24 questions
     assert evaluation["trained_on"] + evaluation["not_trained_on"] == 16
@@ -72,7 +72,7 @@ def test_a_run_is_proven_and_indexed_beside_and_goes_on(company: Path, tmp_path:
 
     assert (settings.index_path / "CURRENT").read_text() == served
     assert settings.embedder == read_settings().embedder
-    beside = Settings(embedder=str(folder / "model"), index=settings.index_path.with_name("index-embedder"))
+    beside = Settings(embedder=str(folder / "model"), index=settings.index_path.with_name("index-tuned"))
     tuned = open_index(beside)
     assert tuned.manifest.embedder == embedder_identity(beside)
     assert len(tuned.documents()) == len(open_index(settings).documents()) == 12
@@ -96,8 +96,8 @@ def test_a_run_is_proven_and_indexed_beside_and_goes_on(company: Path, tmp_path:
 def test_a_fresh_run_embeds_the_index_beside_anew(company: Path) -> None:
     run(str(company), *OPTIONS)
     settings = read_settings()
-    folder, index = settings.index_path.parent / "finetune" / "embedder", settings.index_path
-    beside = Settings(embedder=str(folder / "model"), index=index.with_name("index-embedder"))
+    folder, index = settings.index_path.parent / "embedders" / "tuned", settings.index_path
+    beside = Settings(embedder=str(folder / "model"), index=index.with_name("index-tuned"))
     before = open_index(beside).manifest
     run(str(company), *OPTIONS, "--learning-rate", "2e-3", "--fresh")
     after = open_index(beside).manifest
