@@ -1,9 +1,8 @@
-"""`python -m finetune`: says that fine-tuning is not built yet, and fails."""
+"""`python -m finetune ...` is `ragvoice finetune ...`."""
 
 import sys
 
+from ragvoice.cli import main
+
 if __name__ == "__main__":
-    sys.exit(
-        "Fine-tuning is not built yet; the README lists what works. An adapter trained elsewhere with PEFT can be "
-        "used today: set llm_runtime = 'transformers' and adapter = FOLDER."
-    )
+    sys.exit(main(["finetune", *sys.argv[1:]]))

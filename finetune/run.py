@@ -52,7 +52,9 @@ class QuestionSet(_Table):
     """Field of a question that holds a whole sentence which answers, for the spoken style."""
     index: PathText | None = None
     """Index of its documents; None is the one that `ragvoice evaluate` makes and uses."""
-    weight: float = Field(1.0, gt=0)
+    sizes: tuple[Annotated[int, Field(ge=1, le=20)], ...] | None = None
+    """Numbers of passages in a prompt, if other ones than the run's."""
+    weight: float = Field(default=1.0, gt=0)
     """How often its examples are seen in training: 2 is twice, 0.5 every other one."""
 
 
@@ -64,35 +66,37 @@ class Data(_Table):
     """Turns that people rated, from the turn log."""
     failures: tuple[PathText, ...] = ()
     """Reports of `ragvoice evaluate --json`, whose classified failures become examples."""
-    failure_weight: int = Field(2, ge=1)
+    failure_weight: int = Field(default=2, ge=1)
     """How often each failure is seen for once of another."""
     written: bool = False
     """Questions written from headings, definitions, tables and templates of the documents."""
     teacher: bool = False
     """Questions written by the configured chat model."""
-    teacher_chunks: int = Field(200, ge=1)
+    teacher_chunks: int = Field(default=200, ge=1)
     """Passages that the teacher reads, at most."""
-    twins: float = Field(0.0, ge=0, le=1)
+    twins: float = Field(default=0.0, ge=0, le=1)
     """Share of the answerable questions that get an unanswerable twin: one name or number exchanged."""
     sizes: tuple[Annotated[int, Field(ge=1, le=20)], ...] = (1, 3, 5)
     """Numbers of passages in a prompt; each question is asked once over each."""
-    no_gold: float = Field(0.15, ge=0, le=1)
+    no_gold: float = Field(default=0.15, ge=0, le=1)
     """Share of the answerable questions that are asked once more with their passage missing."""
-    found_among: int = Field(12, ge=1)
+    most_refusals: float = Field(default=0.45, ge=0, lt=1)
+    """Largest share of refusals in the training part; what is more is left out at random."""
+    found_among: int = Field(default=12, ge=1)
     """A question whose passage is not among so many retrieved ones is left out."""
-    validation: float = Field(0.08, gt=0, lt=0.5)
-    test: float = Field(0.12, gt=0, lt=0.5)
+    validation: float = Field(default=0.08, gt=0, lt=0.5)
+    test: float = Field(default=0.12, gt=0, lt=0.5)
     groups: tuple[str, ...] = ()
     """Restricted documents that may be trained on; none unless named. An adapter remembers what it was trained on."""
-    most_answer_tokens: int = Field(60, ge=4)
+    most_answer_tokens: int = Field(default=60, ge=4)
 
 
 class Training(_Table):
     method: Literal["lora", "full"] = "lora"
-    rank: int = Field(16, ge=1, le=1024)
-    alpha: float = Field(32, gt=0)
+    rank: int = Field(default=16, ge=1, le=1024)
+    alpha: float = Field(default=32, gt=0)
     """The adapter's product is multiplied by alpha / rank; with rsLoRA by alpha / sqrt(rank)."""
-    dropout: float = Field(0.05, ge=0, lt=1)
+    dropout: float = Field(default=0.05, ge=0, lt=1)
     targets: str | tuple[str, ...] = "all-linear"
     """Names of the layers that get an adapter, or peft's `all-linear`."""
     dora: bool = False
@@ -103,45 +107,45 @@ class Training(_Table):
     """The base in 4 bits, NF4 (QLoRA, Dettmers et al. 2023, arXiv 2305.14314)."""
     pretrain: bool = False
     """Continued pre-training: on the plain text of the documents instead of the examples."""
-    epochs: float = Field(2, gt=0)
+    epochs: float = Field(default=2, gt=0)
     max_steps: int | None = Field(None, ge=1)
     """Ends a run before its epochs do."""
-    learning_rate: float = Field(2e-4, gt=0)
-    warmup: float = Field(0.05, ge=0, lt=1)
+    learning_rate: float = Field(default=2e-4, gt=0)
+    warmup: float = Field(default=0.05, ge=0, lt=1)
     """Share of the steps."""
     schedule: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
-    weight_decay: float = Field(0.0, ge=0)
-    clip: float = Field(1.0, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    clip: float = Field(default=1.0, gt=0)
     """Largest norm of the gradient."""
-    row_tokens: int = Field(2048, ge=64)
+    row_tokens: int = Field(default=2048, ge=64)
     """Tokens of one forward pass. An example that alone is longer is an error unless `skip_long`."""
-    fill_tokens: int = Field(768, ge=0)
+    fill_tokens: int = Field(default=768, ge=0)
     """Contexts stand together in one row up to so many tokens."""
-    row_examples: int = Field(24, ge=1)
+    row_examples: int = Field(default=24, ge=1)
     """Examples that share one row at most."""
-    rows_per_step: int = Field(1, ge=1)
+    rows_per_step: int = Field(default=1, ge=1)
     """Rows whose gradients are accumulated, in each process."""
     skip_long: bool = False
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """`auto` is bf16 where the processor multiplies it natively."""
     gradient_checkpointing: bool = False
     """Less memory for a third more time."""
-    evaluate_every: int = Field(50, ge=1)
+    evaluate_every: int = Field(default=50, ge=1)
     """Steps between two looks at the validation part; each leaves a checkpoint."""
-    evaluate_examples: int = Field(300, ge=1)
+    evaluate_examples: int = Field(default=300, ge=1)
     """Of the validation part, spread evenly."""
-    patience: int = Field(4, ge=1)
+    patience: int = Field(default=4, ge=1)
     """Looks without a better `balanced` figure after which the run ends."""
-    keep_checkpoints: int = Field(2, ge=1)
+    keep_checkpoints: int = Field(default=2, ge=1)
 
 
 class Evaluation(_Table):
     datasets: tuple[QuestionSet, ...] = ()
     """Asked to the whole application, besides the run's own test part; None of their documents is trained on."""
     offtopic: QuestionSet | None = None
-    limit: int = Field(40, ge=1)
+    limit: int = Field(default=40, ge=1)
     """Questions of each set."""
-    reading_limit: int = Field(400, ge=1)
+    reading_limit: int = Field(default=400, ge=1)
     """Examples of the test part."""
     measure: Literal["balanced", "f1", "right"] = "balanced"
     """What must be better for `promote`."""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import typer
 
+from finetune.command import app as finetune_app
 from ingest.command import EPILOG as INGEST_EPILOG
 from ingest.command import ingest_command
 from ragvoice.commands import ask, conversations, documents, evaluate, index, models, replay, speech, turns
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(models.app, name="models")
 app.command("ingest", epilog=INGEST_EPILOG)(ingest_command)
+app.add_typer(finetune_app, name="finetune")
 app.command("search", epilog='Example: ragvoice search "parental leave in Poland" -k 5')(ask.search)
 app.command("ask", epilog='Example: ragvoice ask "How many holidays do I get?" --speak answer.wav')(ask.ask)
 app.command("status", epilog="Example: ragvoice status --json")(index.status)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from finetune.data.candidates import Candidate
 from finetune.data.examples import Example, passage_key
+from finetune.data.kept import may_answer
 from ragvoice.datatypes import Message, Passage
 from ragvoice.evaluation.answer_metrics import normalise
 from ragvoice.generation.answering import ABSTENTION, checked
@@ -166,7 +167,7 @@ def _example(
 ) -> Example | None:
     candidate = one.candidate
     if not candidate.answerable:
-        if candidate.absent and any(normalise(candidate.absent) in normalise(passage.text) for passage in shown):
+        if candidate.absent and may_answer(candidate, shown):
             return None
         return _refusal(one, shown, name)
     answer = candidate.answers[0]

@@ -1,0 +1,17 @@
+"""`ragvoice finetune ...`: from documents and questions to an adapter that is proven and in service."""
+
+from __future__ import annotations
+
+import typer
+
+from finetune.commands import data, evaluate, list, promote, train
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Train the language model on your documents, prove that it helps, put it into service. docs/finetuning.md",
+)
+app.command("data", epilog="Example: ragvoice finetune data answers")(data.data)
+app.command("train", epilog="Example: ragvoice finetune train answers")(train.train)
+app.command("evaluate", epilog="Example: ragvoice finetune evaluate answers")(evaluate.evaluate)
+app.command("promote", epilog="Example: ragvoice finetune promote answers")(promote.promote)
+app.command("list", epilog="Example: ragvoice finetune list --json")(list.list_runs)

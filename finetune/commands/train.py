@@ -1,0 +1,144 @@
+"""`ragvoice finetune train`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from finetune.commands.data import RunName
+from ragvoice.errors import UsageError
+
+if TYPE_CHECKING:
+    from finetune.run import RunConfig
+    from finetune.run_folder import RunFolder
+    from finetune.training.callbacks import Step
+
+_PACKAGES = ("torch", "transformers", "peft", "accelerate")
+
+
+def train(
+    run: RunName,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the checkpoints and begin anew.")] = False,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Processes that share the work: one for each GPU, or for each core.")
+    ] = 1,
+) -> None:
+    """Train the adapter of a run on its data, with the loss on the answers only.
+
+    The held-out figures are shown as it goes: exact answers, and both refusal rates. The run stops when they get no
+    better, and keeps the best step. Stopped with Ctrl-C or killed, it goes on with --resume to the same result.
+    """
+    import shutil
+
+    from finetune.run import read_run
+    from finetune.run_folder import RunFolder
+
+    if resume and fresh:
+        raise UsageError("--resume goes on and --fresh begins anew: give one of them.")
+    name, config, _ = read_run(run)
+    folder = RunFolder.named(name)
+    if not folder.data.is_dir():
+        raise UsageError(f"The run {name} has no data yet. Make it first: ragvoice finetune data {run}")
+    if fresh:
+        shutil.rmtree(folder.checkpoints, ignore_errors=True)
+        shutil.rmtree(folder.path / "tensorboard", ignore_errors=True)
+        folder.metrics.unlink(missing_ok=True)
+    if processes > 1:
+        raise typer.Exit(_launch(run, processes, resume))
+    _train(folder, config, resume)
+
+
+def _launch(run: str, processes: int, resume: bool) -> int:
+    """The same command in several processes, one thread each on a CPU; returns their exit code."""
+    again = ["-m", "finetune", "train", run, *(["--resume"] if resume else [])]
+    threads = max(1, len(os.sched_getaffinity(0)) // processes)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", *again]
+    return subprocess.run(command, env={"OMP_NUM_THREADS": str(threads), **os.environ}, check=False).returncode
+
+
+def _train(folder: RunFolder, config: RunConfig, resume: bool) -> None:
+    import json
+
+    from finetune.data.examples import data_hash
+    from finetune.training.job import train as run_training
+    from finetune.training.job import write_provenance
+    from ragvoice.build import build_store
+    from ragvoice.generation.prompts import prompt_fingerprint
+    from ragvoice.settings import read_settings
+
+    base = config.base or read_settings().llm
+    store = build_store()
+    first = int(os.environ.get("RANK", "0")) == 0
+    made: dict[str, Any] = {
+        "run": folder.name,
+        "base": base,
+        "base_fingerprint": store.fingerprint(base),
+        "data": data_hash(folder.data),
+        "prompt": prompt_fingerprint(),
+    }
+    if first:
+        versions = {package: version(package) for package in _PACKAGES}
+        provenance = {**made, "commit": _commit(), "versions": versions}
+        folder.provenance.write_text(json.dumps(provenance, indent=1) + "\n", encoding="utf-8")
+    weights = {chosen.folder.resolve().name: chosen.weight for chosen in config.data.sets}
+    with _shown(first) as progress:
+        trained = run_training(
+            folder.path,
+            store.converted(base, "transformers"),
+            config.training,
+            config.seed,
+            weights,
+            resume=resume,
+            progress=progress,
+        )
+    if first:
+        write_provenance(trained.adapter, made)
+        found = ", ".join(f"{key} {value:.3f}" for key, value in trained.figures.items())
+        typer.echo(f"Best at step {trained.step}: {found}")
+        typer.echo(f"Adapter: {trained.adapter}\nPlot: {folder.loss_plot}")
+        typer.echo(f"Next: ragvoice finetune evaluate {folder.name}")
+
+
+def _commit() -> Any:
+    from ragvoice.evaluation.provenance import commit
+
+    return commit()
+
+
+def _shown(first: bool) -> Any:
+    """A bar on a terminal and a line for every look at the held-out part; nothing from the other processes."""
+    from contextlib import contextmanager
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    @contextmanager
+    def bars() -> Any:
+        console = Console(stderr=True, quiet=not first)
+        columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[said]}"))
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+            task = progress.add_task("training", total=None, said="")
+
+            def report(step: Step) -> None:
+                speed = f"{step.tokens_per_s:.0f} tokens/s, {step.left_s / 60:.0f} min left"
+                if "loss" in step.figures:
+                    said = f"loss {step.figures['loss']:.3f}, {speed}"
+                    progress.update(task, completed=step.step, total=step.steps, said=said)
+                    if not console.is_terminal:
+                        console.print(f"step {step.step} of {step.steps}: {said}", highlight=False)
+                held = {name.removeprefix("eval_"): x for name, x in step.figures.items() if name.startswith("eval_")}
+                if held:
+                    found = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in held.items())
+                    console.print(f"step {step.step}, held out: {found}", highlight=False)
+
+            yield report
+
+    return bars()
+
+
