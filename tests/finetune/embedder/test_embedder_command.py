@@ -47,7 +47,7 @@ def run(*arguments: str) -> tuple[int, str]:
     result = CliRunner().invoke(APP, list(arguments))
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
-    return result.exit_code, result.output
+    return result.exit_code, result.stdout
 
 
 def test_a_run_is_proven_and_indexed_beside_and_goes_on(company: Path, tmp_path: Path) -> None:

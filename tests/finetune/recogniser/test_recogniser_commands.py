@@ -25,7 +25,7 @@ def run(*arguments: str) -> tuple[int, str]:
     result = CliRunner().invoke(APP, list(arguments))
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
-    return result.exit_code, result.output
+    return result.exit_code, result.stdout
 
 
 def test_questions_become_recordings(model_home: Path, tmp_path: Path) -> None:
