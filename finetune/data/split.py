@@ -28,7 +28,7 @@ def split(found: Sequence[Found], validation: float, test: float, seed: int) -> 
         goals = {"test": test * len(group), "validation": validation * len(group)}
         for name in order:
             size = len(named[name])
-            part = next((part for part, goal in goals.items() if goal > 0 and size <= _LARGEST * goal), "train")
+            part = next((part for part, goal in goals.items() if 0 < goal and size <= _LARGEST * goal), "train")
             if part in goals:
                 goals[part] -= size
             parts[part] += named[name]

@@ -35,14 +35,7 @@ class Trained:
 
 
 def train(
-    folder: Path,
-    base: Path,
-    settings: Training,
-    seed: int,
-    weights: dict[str, float],
-    *,
-    resume: bool,
-    progress: Progress,
+    folder: Path, base: Path, settings: Training, seed: int, weights: dict[str, float], *, resume: bool, progress: Progress
 ) -> Trained:
     """:param folder: The run's, with its data.
     :param base: The base model as a transformers folder.
@@ -222,9 +215,7 @@ def _finished(folder: Path, trainer: Any) -> Trained:
         plot(folder)
     rows = [row for row in read_metrics(folder) if "eval_loss" in row and row["step"] == best]
     found = {name.removeprefix("eval_"): value for name, value in (rows[-1] if rows else {}).items()}
-    return Trained(
-        adapter, best, {name: value for name, value in found.items() if name not in ("step", "epoch", "tokens_per_s")}
-    )
+    return Trained(adapter, best, {name: value for name, value in found.items() if name not in ("step", "epoch", "tokens_per_s")})
 
 
 def _last_checkpoint(folder: Path) -> Path | None:
