@@ -56,9 +56,11 @@ def test_twins_copies_and_other_sources_are_where_their_document_is() -> None:
         one
         for document in range(50)
         for one in (
-            about(f"d{document}", 0, "set, twin"), about(f"d{document}", 0, "failure"), about(f"d{document}", 9, "teacher")
+            about(f"d{document}", 0, "set, twin"),
+            about(f"d{document}", 0, "failure"),
+            about(f"d{document}", 9, "teacher"),
         )
-    ]  # fmt: skip
+    ]
     placed = parts_of(MANY + more)
     for document in range(50):
         keys = (f"set:d{document}-0", f"set, twin:d{document}-0", f"failure:d{document}-0", f"teacher:d{document}-9")
