@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ragvoice.errors import UsageError
+
+if TYPE_CHECKING:
+    from finetune.run_folder import RunFolder
+
+_TEACHER = "teacher"
+"""Subfolder of the run."""
 
 RunName = Annotated[str, typer.Argument(help="A run file, or the name of one in finetune/runs.", metavar="RUN")]
 
@@ -32,16 +37,20 @@ def data(
 
     name, config, text = read_run(run)
     folder = RunFolder.named(name)
-    if folder.checkpoints.exists() and not fresh:
+    if (folder.checkpoints.exists() or folder.adapter.exists()) and not fresh:
         raise UsageError(f"The run {name} is trained on its data already. To make both anew, add --fresh.")
     base = config.base or read_settings().llm
     template = ChatTemplate(build_store().converted(base, "transformers"))
-    if fresh and folder.path.exists():
-        _forget(folder.path)
-    folder.path.mkdir(parents=True, exist_ok=True)
-    folder.run_file.write_text(text, encoding="utf-8")
     with stage_bars() as bars:
-        made = make_data(name, config, folder.data, template.count_tokens, folder.path / "teacher", bars)
+        made = make_data(
+            name,
+            config,
+            folder.data,
+            template.count_tokens,
+            folder.path / _TEACHER,
+            bars,
+            lambda: _new_run_file(folder, text),
+        )
     for part, examples in made.parts.items():
         refusals = sum(example.refuses for example in examples)
         typer.echo(f"{part}: {len(examples)} examples, {refusals} of them refusals")
@@ -49,8 +58,9 @@ def data(
     typer.echo(f"Next: ragvoice finetune train {run}")
 
 
-def _forget(folder: Path) -> None:
-    """All that rests on the data; what a teacher wrote is kept."""
-    for entry in folder.iterdir():
-        if entry.name != "teacher":
+def _new_run_file(folder: RunFolder, text: str) -> None:
+    """In the place of all that rests on the old data, which goes next; what a teacher wrote is kept."""
+    for entry in folder.path.iterdir():
+        if entry.name != _TEACHER and not entry.name.startswith(folder.data.name):
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    folder.run_file.write_text(text, encoding="utf-8")
