@@ -1,4 +1,4 @@
-"""`ragvoice finetune data --audio`: question sets -> recordings and a manifest."""
+"""`ragvoice finetune audio`, and `finetune data RUN --audio`: question sets -> recordings and a manifest."""
 
 from __future__ import annotations
 

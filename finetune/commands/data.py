@@ -21,12 +21,17 @@ RunName = Annotated[str, typer.Argument(help="A run file, or the name of one in 
 def data(
     run: RunName,
     fresh: Annotated[bool, typer.Option("--fresh", help="Make it anew, and forget the training on the old.")] = False,
+    audio: Annotated[
+        Path | None,
+        typer.Option(help="Speak the run's questions into this folder instead; `finetune audio` has more settings."),
+    ] = None,
 ) -> None:
     """Make the training data of a run: questions with retrieved passages, split by document, and a data card.
 
     Questions come from question sets, from rated turns and classified failures, and from the documents themselves;
     the run file says which. Documents that not everyone may read are left out unless it names their groups.
     """
+    from finetune.commands.audio import audio as speak
     from finetune.data.job import make_data
     from finetune.run import read_run
     from finetune.run_folder import RunFolder
@@ -36,6 +41,9 @@ def data(
     from ragvoice.settings import read_settings
 
     name, config, text = read_run(run)
+    if audio is not None:
+        speak([one.folder / one.questions for one in config.data.sets], out=audio, seed=config.seed)
+        return
     folder = RunFolder.named(name)
     if (folder.checkpoints.exists() or folder.adapter.exists()) and not fresh:
         raise UsageError(f"The run {name} is trained on its data already. To make both anew, add --fresh.")
