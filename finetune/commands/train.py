@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -38,6 +38,8 @@ def train(
 
     from finetune.run import read_run
     from finetune.run_folder import RunFolder
+    from finetune.training.alone import alone
+    from finetune.training.processes import errors_told, launch
 
     if resume and fresh:
         raise UsageError("--resume goes on and --fresh begins anew: give one of them.")
@@ -46,28 +48,24 @@ def train(
     if not folder.data.is_dir():
         raise UsageError(f"The run {name} has no data yet. Make it first: ragvoice finetune data {run}")
     if fresh:
-        shutil.rmtree(folder.checkpoints, ignore_errors=True)
-        shutil.rmtree(folder.path / "tensorboard", ignore_errors=True)
-        folder.metrics.unlink(missing_ok=True)
-    if processes > 1:
-        raise typer.Exit(_launch(run, processes, resume))
-    _train(folder, config, resume)
-
-
-def _launch(run: str, processes: int, resume: bool) -> int:
-    """The same command in several processes, one thread each on a CPU; returns their exit code."""
-    again = ["-m", "finetune", "train", run, *(["--resume"] if resume else [])]
-    threads = max(1, len(os.sched_getaffinity(0)) // processes)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", *again]
-    return subprocess.run(command, env={"OMP_NUM_THREADS": str(threads), **os.environ}, check=False).returncode
+        with alone(folder.path):
+            shutil.rmtree(folder.checkpoints, ignore_errors=True)
+            shutil.rmtree(folder.path / "tensorboard", ignore_errors=True)
+            folder.metrics.unlink(missing_ok=True)
+    try:
+        if processes > 1:
+            launch(["-m", "finetune", "train", run, *(["--resume"] if resume else [])], processes)
+        else:
+            with errors_told():
+                _train(folder, config, resume)
+    except KeyboardInterrupt:
+        typer.echo(f"Stopped. It goes on with: ragvoice finetune train {run} --resume", err=True)
+        raise
 
 
 def _train(folder: RunFolder, config: RunConfig, resume: bool) -> None:
-    import json
-
     from finetune.data.examples import data_hash
     from finetune.training.job import train as run_training
-    from finetune.training.job import write_provenance
     from ragvoice.build import build_store
     from ragvoice.generation.prompts import prompt_fingerprint
     from ragvoice.settings import read_settings
@@ -75,17 +73,17 @@ def _train(folder: RunFolder, config: RunConfig, resume: bool) -> None:
     base = config.base or read_settings().llm
     store = build_store()
     first = int(os.environ.get("RANK", "0")) == 0
-    made: dict[str, Any] = {
+    made = {
         "run": folder.name,
         "base": base,
         "base_fingerprint": store.fingerprint(base),
         "data": data_hash(folder.data),
         "prompt": prompt_fingerprint(),
     }
+    if resume:
+        _check_unchanged(folder, made)
     if first:
-        versions = {package: version(package) for package in _PACKAGES}
-        provenance = {**made, "commit": _commit(), "versions": versions}
-        folder.provenance.write_text(json.dumps(provenance, indent=1) + "\n", encoding="utf-8")
+        _write_provenance(folder, made)
     weights = {chosen.folder.resolve().name: chosen.weight for chosen in config.data.sets}
     with _shown(first) as progress:
         trained = run_training(
@@ -94,49 +92,67 @@ def _train(folder: RunFolder, config: RunConfig, resume: bool) -> None:
             config.training,
             config.seed,
             weights,
+            made,
             resume=resume,
             progress=progress,
         )
-    if first:
-        write_provenance(trained.adapter, made)
-        found = ", ".join(f"{key} {value:.3f}" for key, value in trained.figures.items())
-        typer.echo(f"Best at step {trained.step}: {found}")
-        typer.echo(f"Adapter: {trained.adapter}\nPlot: {folder.loss_plot}")
-        typer.echo(f"Next: ragvoice finetune evaluate {folder.name}")
+    if not first:
+        return
+    found = ", ".join(f"{key} {value:.3f}" for key, value in trained.figures.items())
+    typer.echo(f"Best at step {trained.step}: {found}")
+    typer.echo(f"Plot: {folder.loss_plot}")
+    if config.training.method == "full":
+        typer.echo(f"Model: {trained.folder}\nIt is a whole model. Use it: RAGVOICE_LLM={trained.folder}")
+    else:
+        typer.echo(f"Adapter: {trained.folder}\nNext: ragvoice finetune evaluate {folder.name}")
 
 
-def _commit() -> Any:
+def _write_provenance(folder: RunFolder, made: dict[str, str]) -> None:
+    import json
+
     from ragvoice.evaluation.provenance import commit
 
-    return commit()
+    versions = {package: version(package) for package in _PACKAGES}
+    text = json.dumps({**made, "commit": commit(), "versions": versions}, indent=1)
+    folder.provenance.write_text(f"{text}\n", encoding="utf-8")
 
 
-def _shown(first: bool) -> Any:
+def _check_unchanged(folder: RunFolder, made: dict[str, str]) -> None:
+    """:raises UsageError: when the run began from something else; going on would mix two runs."""
+    from finetune.run_folder import read_object
+
+    if not folder.provenance.is_file():
+        return
+    began = read_object(folder.provenance)
+    changed = [name.replace("_", " ") for name, value in made.items() if began.get(name, value) != value]
+    if changed:
+        raise UsageError(
+            f"The run {folder.name} began with other things than there are now: {', '.join(changed)}. Begin anew with "
+            "--fresh."
+        )
+
+
+@contextmanager
+def _shown(first: bool) -> Iterator[Callable[[Step], None]]:
     """A bar on a terminal and a line for every look at the held-out part; nothing from the other processes."""
-    from contextlib import contextmanager
-
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    @contextmanager
-    def bars() -> Any:
-        console = Console(stderr=True, quiet=not first)
-        columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[said]}"))
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-            task = progress.add_task("training", total=None, said="")
+    console = Console(stderr=True, quiet=not first)
+    columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[said]}"))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("training", total=None, said="")
 
-            def report(step: Step) -> None:
-                speed = f"{step.tokens_per_s:.0f} tokens/s, {step.left_s / 60:.0f} min left"
-                if "loss" in step.figures:
-                    said = f"loss {step.figures['loss']:.3f}, {speed}"
-                    progress.update(task, completed=step.step, total=step.steps, said=said)
-                    if not console.is_terminal:
-                        console.print(f"step {step.step} of {step.steps}: {said}", highlight=False)
-                held = {name.removeprefix("eval_"): x for name, x in step.figures.items() if name.startswith("eval_")}
-                if held:
-                    found = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in held.items())
-                    console.print(f"step {step.step}, held out: {found}", highlight=False)
+        def report(step: Step) -> None:
+            speed = f"{step.tokens_per_s:.0f} tokens/s, {step.left_s / 60:.0f} min left"
+            if "loss" in step.figures:
+                said = f"loss {step.figures['loss']:.3f}, {speed}"
+                progress.update(task, completed=step.step, total=step.steps, said=said)
+                if not console.is_terminal:
+                    console.print(f"step {step.step} of {step.steps}: {said}", highlight=False)
+            held = {name.removeprefix("eval_"): x for name, x in step.figures.items() if name.startswith("eval_")}
+            if held:
+                found = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in held.items())
+                console.print(f"step {step.step}, held out: {found}", highlight=False)
 
-            yield report
-
-    return bars()
+        yield report

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import TrainerCallback
 
-COMPLETE = "complete"
-"""File that is written into a checkpoint after everything else."""
+from finetune.training.checkpoints import completed
+
+EVALUATION_S = "evaluation_s"
+"""Name in a report of how long the look at the held-out part took."""
 
 
 @dataclass(frozen=True)
@@ -23,45 +26,59 @@ class Step:
     steps: int
     figures: dict[str, float]
     tokens_per_s: float
-    """Of this session, prefixes counted once."""
+    """Of all processes in this session, prefixes counted once and evaluations left out."""
     left_s: float
-    """By the speed so far."""
+    """By the speed so far, with the evaluations to come."""
 
 
 Progress = Callable[[Step], None]
 
 
 class Recorder(TrainerCallback):  # type: ignore[misc]
-    def __init__(self, folder: Path, row_tokens: float, progress: Progress):
-        """:param row_tokens: Mean tokens of the rows of one step, over all processes."""
+    def __init__(self, folder: Path, step_tokens: float, keep_checkpoints: int, progress: Progress):
+        """:param step_tokens: Mean tokens of the rows of one step, over all processes."""
         self._folder = folder
-        self._row_tokens = row_tokens
+        self._step_tokens = step_tokens
+        self._keep = keep_checkpoints
         self._progress = progress
-        self._began = 0.0
+        self._began_s = 0.0
         self._first_step = 0
+        self._evaluations_s: list[float] = []
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._began, self._first_step = time.monotonic(), state.global_step
+        self._began_s, self._first_step = time.monotonic(), state.global_step
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
-        if not state.is_world_process_zero or not logs:
+        if not state.is_world_process_zero or not logs or not {"loss", "eval_loss"} & set(logs):
             return
-        done = state.global_step - self._first_step
-        seconds = max(time.monotonic() - self._began, 1e-9)
-        speed = done * self._row_tokens / seconds
-        left = (state.max_steps - state.global_step) * seconds / done if done else 0.0
         found = {name: float(value) for name, value in logs.items() if isinstance(value, int | float)}
+        if EVALUATION_S in found:
+            self._evaluations_s.append(found[EVALUATION_S])
+        done = state.global_step - self._first_step
+        a_step_s = max(time.monotonic() - self._began_s - sum(self._evaluations_s), 1e-9) / max(done, 1)
+        speed = self._step_tokens / a_step_s if done else 0.0
+        left = (state.max_steps - state.global_step) * a_step_s + self._evaluating_s(args, state) if done else 0.0
         with (self._folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": state.global_step, **found, "tokens_per_s": round(speed, 1)}) + "\n")
         self._progress(Step(state.global_step, state.max_steps, found, speed, left))
+
+    def _evaluating_s(self, args: Any, state: Any) -> float:
+        """That the evaluations to come will take; there is one at the last step."""
+        if not self._evaluations_s:
+            return 0.0
+        every = int(args.eval_steps)
+        to_come = -(-state.max_steps // every) - state.global_step // every
+        return to_come * sum(self._evaluations_s) / len(self._evaluations_s)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.is_world_process_zero:
             plot(self._folder)
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if args.world_size > 1:  # each process writes a part
+            torch.distributed.barrier()
         if state.is_world_process_zero:
-            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+            completed(Path(args.output_dir) / f"checkpoint-{state.global_step}", self._keep, state.best_global_step)
 
 
 def read_metrics(folder: Path) -> list[dict[str, float]]:

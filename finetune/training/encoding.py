@@ -37,8 +37,10 @@ def _encoded(example: Example, template: ChatTemplate) -> Encoded:
     front, rest = template.split_prompt(messages)
     prompt = template.render(messages)
     whole = template.render([*messages, AIMessage(example.answer)], add_generation_prompt=False)
-    end = template.end_tokens[0]
-    if not whole.startswith(f"{prompt}{example.answer}{end}"):
+    if not template.end_tokens:
+        raise UsageError("The model names no token that ends a turn, so an answer would have no end.")
+    end = next((end for end in template.end_tokens if whole.startswith(f"{prompt}{example.answer}{end}")), None)
+    if end is None:
         raise UsageError(
             "The chat template of the model does not write an answer where serving lets the model begin one, so what "
             f"is trained would not be what is asked. It writes {whole[-80:]!r} after {prompt[-40:]!r}. Use a model "

@@ -6,32 +6,25 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from finetune.data.examples import Example, read_part
 from finetune.run import Training
-from finetune.training.callbacks import COMPLETE, Progress, Recorder, plot, read_metrics
+from finetune.training.alone import alone
+from finetune.training.callbacks import Progress, Recorder, plot, read_metrics
+from finetune.training.checkpoints import ended, last_complete, step_of
 from finetune.training.encoding import Encoded, encode
-from finetune.training.model import load_trainable
+from finetune.training.failures import said_plainly
+from finetune.training.finished import Trained, finished
+from finetune.training.model import load_trainable, uses_bf16
 from finetune.training.packing import Row, pack
-from ragvoice.errors import TrainingError, UsageError
+from ragvoice.errors import UsageError
 from ragvoice.generation.answering import ABSTENTION
 from ragvoice.generation.chat_template import ChatTemplate
 
 CHECKPOINTS = "checkpoints"
-
-
-@dataclass(frozen=True)
-class Trained:
-    adapter: Path
-    """Folder of the adapter, or of the whole model after full fine-tuning."""
-    step: int
-    """The one that was best on the held-out examples."""
-    figures: dict[str, float]
-    """Of that step, without `eval_`."""
 
 
 def train(
@@ -39,7 +32,8 @@ def train(
     base: Path,
     settings: Training,
     seed: int,
-    weights: dict[str, float],
+    weights: Mapping[str, float],
+    provenance: Mapping[str, str],
     *,
     resume: bool,
     progress: Progress,
@@ -47,39 +41,31 @@ def train(
     """:param folder: The run's, with its data.
     :param base: The base model as a transformers folder.
     :param weights: How often the examples of a source are seen, where it is not once.
-    :raises UsageError: without data; with an example that does not fit; for a folder that holds an older run.
+    :param provenance: What serving checks when it loads the result; written beside it.
+    :raises UsageError: without data; with an example that does not fit; for a folder that holds an older run, or is
+        being trained in.
     :raises TrainingError: when the loss is not a number, the disk is full or the memory used up.
     """
-    checkpoints = folder / CHECKPOINTS
-    last = _last_checkpoint(checkpoints)
-    if last is not None and not resume:
-        raise UsageError(
-            f"{folder.name} has been trained to step {_step(last)} already. Go on with --resume, or begin anew with "
-            "--fresh."
-        )
-    template = ChatTemplate(base)
-    trained, held = _encoded(folder, template, settings, seed, weights)
-    rows = _rows(trained, settings, seed)
-    trainer = _trainer(folder, base, settings, seed, rows, held, template, progress, resumed=last is not None)
-    try:
-        trainer.train(resume_from_checkpoint=str(last) if last else None)
-    except OSError as error:
-        raise TrainingError(
-            f"{error.strerror or error} while writing to {folder.name}. The last complete checkpoint is kept: free "
-            "some space and go on with --resume."
-        ) from error
-    except (MemoryError, RuntimeError) as error:
-        if "alloc" not in str(error) and "memory" not in str(error):
-            raise
-        raise TrainingError(
-            "There is not enough memory for a row. Lower row_tokens or row_examples, or set gradient_checkpointing = "
-            "true; then go on with --resume."
-        ) from error
-    return _finished(folder, trainer)
+    with alone(folder), said_plainly(folder.name):
+        last = last_complete(folder / CHECKPOINTS)
+        if last is not None and not resume:
+            raise UsageError(
+                f"{folder.name} has been trained to step {step_of(last)} already. Go on with --resume, or begin anew "
+                "with --fresh."
+            )
+        template = ChatTemplate(base)
+        trained, held = _encoded(folder, template, settings, seed, weights)
+        rows = _rows(trained, settings, seed)
+        trainer = _trainer(folder, base, settings, seed, rows, held, template, progress, begins=last is None)
+        if last is not None and ended(last):
+            trainer.take_best(last)
+        else:
+            trainer.train(resume_from_checkpoint=str(last) if last else None)
+        return finished(folder, base, trainer, provenance)
 
 
 def _encoded(
-    folder: Path, template: ChatTemplate, settings: Training, seed: int, weights: dict[str, float]
+    folder: Path, template: ChatTemplate, settings: Training, seed: int, weights: Mapping[str, float]
 ) -> tuple[list[Encoded], list[Encoded]]:
     examples = read_part(folder / "data", "train")
     held = read_part(folder / "data", "validation")
@@ -88,11 +74,11 @@ def _encoded(
         raise UsageError(f"The part {empty!r} has no example. The data card says what was left out, and why.")
     kept = held[:: max(1, -(-len(held) // settings.evaluate_examples))]
     if settings.pretrain:
-        return _texts(examples, template, settings.row_tokens), _texts(kept, template, settings.row_tokens)
+        return _texts(examples, held, template, settings)
     return encode(_weighted(examples, weights, seed), template), encode(kept, template)
 
 
-def _weighted(examples: Sequence[Example], weights: dict[str, float], seed: int) -> list[Example]:
+def _weighted(examples: Sequence[Example], weights: Mapping[str, float], seed: int) -> list[Example]:
     import random
 
     chance = random.Random(seed)
@@ -103,9 +89,24 @@ def _weighted(examples: Sequence[Example], weights: dict[str, float], seed: int)
     return seen
 
 
-def _texts(examples: Sequence[Example], template: ChatTemplate, row_tokens: int) -> list[Encoded]:
-    """The passages' plain text in pieces of a row, each once; every token but the first is predicted."""
-    texts = dict.fromkeys(passage.text for example in examples for passage in example.passages)
+def _texts(
+    examples: Sequence[Example], held: Sequence[Example], template: ChatTemplate, settings: Training
+) -> tuple[list[Encoded], list[Encoded]]:
+    """Plain text of the passages: of the validation's documents to look at, of all others to train on."""
+    documents = {example.document for example in held}
+    passages = [passage for example in (*examples, *held) for passage in example.passages]
+    parts = []
+    for name, is_held in (("train", False), ("validation", True)):
+        texts = dict.fromkeys(passage.text for passage in passages if (passage.doc_id in documents) is is_held)
+        parts.append(_pieces(texts, template, settings.row_tokens))
+        if not parts[-1]:
+            raise UsageError(f"The part {name!r} has no passage of a document of its own to train on as plain text.")
+    trained, looked_at = parts
+    return trained, looked_at[:: max(1, -(-len(looked_at) // settings.evaluate_examples))]
+
+
+def _pieces(texts: Iterable[str], template: ChatTemplate, row_tokens: int) -> list[Encoded]:
+    """Pieces of a row at most; every token but the first is predicted."""
     pieces = []
     for text in texts:
         ids = template.tokenizer.encode(text, add_special_tokens=False).ids
@@ -117,7 +118,7 @@ def _texts(examples: Sequence[Example], template: ChatTemplate, row_tokens: int)
 
 
 def _rows(examples: Sequence[Encoded], settings: Training, seed: int) -> list[Row]:
-    return pack(
+    rows = pack(
         examples,
         settings.row_tokens,
         settings.row_examples,
@@ -125,6 +126,9 @@ def _rows(examples: Sequence[Encoded], settings: Training, seed: int) -> list[Ro
         fill_tokens=settings.fill_tokens,
         skip_long=settings.skip_long,
     )
+    if not rows:
+        raise UsageError(f"Every example is longer than row_tokens = {settings.row_tokens}. Raise it.")
+    return rows
 
 
 def _trainer(
@@ -137,7 +141,7 @@ def _trainer(
     template: ChatTemplate,
     progress: Progress,
     *,
-    resumed: bool,
+    begins: bool,
 ) -> Any:
     import torch
     from transformers import EarlyStoppingCallback, TrainingArguments, set_seed
@@ -162,10 +166,10 @@ def _trainer(
         max_grad_norm=settings.clip,
         eval_strategy="steps",
         eval_steps=settings.evaluate_every,
-        eval_on_start=not resumed,
+        eval_on_start=begins,
         save_strategy="steps",
         save_steps=settings.evaluate_every,
-        save_total_limit=settings.keep_checkpoints,
+        restore_callback_states_from_checkpoint=True,  # the looks without a better figure so far
         load_best_model_at_end=True,
         metric_for_best_model=better,
         greater_is_better=not settings.pretrain,
@@ -176,16 +180,17 @@ def _trainer(
         ddp_backend="gloo" if world > 1 and not torch.cuda.is_available() else None,
         ddp_find_unused_parameters=False,
         dataloader_pin_memory=torch.cuda.is_available(),
+        # Of an adapter the base is in bf16; float32 weights that are trained multiply in it all the same.
+        bf16=uses_bf16(settings.precision, "cuda" if torch.cuda.is_available() else "cpu"),
         remove_unused_columns=False,
         disable_tqdm=True,
         seed=seed,
         data_seed=seed,
     )
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated")
-        model = load_trainable(base, settings)
+        warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated")  # of peft in transformers
         trainer = RowTrainer(
-            model=model,
+            model=load_trainable(base, settings),
             args=arguments,
             rows=rows,
             held_rows=_rows(held, settings, seed),
@@ -194,62 +199,13 @@ def _trainer(
         )
     for noisy in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(noisy)
-    a_step = sum(map(len, rows)) / len(rows) * settings.rows_per_step * world
-    trainer.add_callback(Recorder(folder, a_step, progress))
+    step_tokens = sum(map(len, rows)) / len(rows) * settings.rows_per_step * world
+    trainer.add_callback(Recorder(folder, step_tokens, settings.keep_checkpoints, progress))
     trainer.add_callback(EarlyStoppingCallback(early_stopping_patience=settings.patience))
     return trainer
-
-
-def _finished(folder: Path, trainer: Any) -> Trained:
-    """The best step's weights, float16, published at once."""
-    import torch
-    from peft import PeftModel
-
-    state = trainer.state
-    best = state.best_global_step or state.global_step
-    adapter = folder / "adapter"
-    if trainer.is_world_process_zero():
-        staged = folder / ".adapter"
-        shutil.rmtree(staged, ignore_errors=True)
-        model = trainer.accelerator.unwrap_model(trainer.model)
-        if isinstance(model, PeftModel):
-            for name, parameter in model.named_parameters():
-                if "lora_" in name:
-                    parameter.data = parameter.data.to(torch.float16)
-        else:
-            model = model.to(torch.float16)
-        model.save_pretrained(staged)
-        (staged / "README.md").unlink(missing_ok=True)  # peft's card holds nothing but questions
-        shutil.rmtree(adapter, ignore_errors=True)
-        staged.rename(adapter)
-        plot(folder)
-    rows = [row for row in read_metrics(folder) if "eval_loss" in row and row["step"] == best]
-    found = rows[-1] if rows else {}
-    return Trained(
-        adapter, best, {name.removeprefix("eval_"): value for name, value in found.items() if name.startswith("eval_")}
-    )
-
-
-def _last_checkpoint(folder: Path) -> Path | None:
-    """The newest whole one; what a kill or a full disk left of another is removed."""
-    found = sorted(folder.glob("checkpoint-*"), key=_step)
-    for checkpoint in found:
-        if not (checkpoint / COMPLETE).is_file():
-            shutil.rmtree(checkpoint, ignore_errors=True)
-    whole = [checkpoint for checkpoint in found if (checkpoint / COMPLETE).is_file()]
-    return whole[-1] if whole else None
-
-
-def _step(checkpoint: Path) -> int:
-    return int(checkpoint.name.removeprefix("checkpoint-"))
 
 
 def _has_tensorboard() -> bool:
     from importlib.util import find_spec
 
     return find_spec("tensorboard") is not None
-
-
-def write_provenance(adapter: Path, provenance: dict[str, Any]) -> None:
-    """`ragvoice.json` in the adapter's folder: what serving checks at load."""
-    (adapter / "ragvoice.json").write_text(json.dumps(provenance, indent=1) + "\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,11 @@ def load_trainable(base: Path, settings: Training) -> Any:
     """
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging as transformers_logging
 
+    transformers_logging.disable_progress_bar()
+    if not settings.quantised:  # peft imports it all the same, and it says which of its kernels are missing
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     half = uses_bf16(settings.precision, device)
     full = settings.method == "full"
@@ -39,10 +44,19 @@ def load_trainable(base: Path, settings: Training) -> Any:
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"{base.name} cannot be loaded for training ({error}).") from error
     model.config.use_cache = False
-    if settings.gradient_checkpointing and not settings.quantised:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
-        model.enable_input_require_grads()
-    return model if full else _with_adapter(model, settings)
+    if settings.quantised:
+        _keep_differentiable(model)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".(is_)?gradient_checkpointing(_enable)?. is deprecated")  # also of peft
+        if settings.gradient_checkpointing and not settings.quantised:
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+            model.enable_input_require_grads()
+        if full:
+            return model
+        model = _with_adapter(model, settings)
+    if half:
+        _multiply_in_bf16(model)
+    return model
 
 
 def uses_bf16(precision: str, device: str) -> bool:
@@ -83,11 +97,30 @@ def _with_adapter(model: Any, settings: Training) -> Any:
         task_type="CAUSAL_LM",
     )
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated")
-            return get_peft_model(model, config)
+        return get_peft_model(model, config)
     except ValueError as error:
         raise TrainingError(f"No adapter can be put on these layers ({error}). Change `targets` in the run.") from error
+
+
+def _multiply_in_bf16(model: Any) -> None:
+    """Adapters take the layers' inputs as they are: peft would keep a float32 copy of each until the backward pass.
+
+    Their float32 matrices then need `torch.autocast`, which the trainer's `bf16` is.
+    """
+    from peft.tuners.lora import LoraLayer
+
+    for module in model.modules():
+        if isinstance(module, LoraLayer):
+            module.cast_input_dtype_enabled = False
+
+
+def _keep_differentiable(model: Any) -> None:
+    """No layer takes the fast path of bitsandbytes on a CPU with bf16: a look at the held-out part, without gradients,
+    would pack its weights for a product that has none, and no layer below it would be trained any more.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def _nf4(torch: Any) -> Any:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import Trainer
+from transformers import Trainer, TrainerState
 
+from finetune.training.callbacks import EVALUATION_S
 from finetune.training.encoding import Encoded
 from finetune.training.packing import Row, mask
 from finetune.training.reading import figures, predictions
@@ -38,8 +41,8 @@ def answer_loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Te
     loss = total / (len(targets_a) if num_items_in_batch is None else num_items_in_batch)
     if not torch.isfinite(loss):
         raise TrainingError(
-            f"The loss is {loss.item()}. The last checkpoint is kept. Lower learning_rate, or set precision = 'fp32', "
-            "and go on with --resume."
+            f"The loss is {loss.item()}. The last checkpoint is kept: set precision = 'fp32' and go on with --resume. "
+            "Or lower learning_rate and begin anew with --fresh; a resumed run keeps the one that it began with."
         )
     return loss
 
@@ -62,6 +65,7 @@ class RowTrainer(Trainer):  # type: ignore[misc]
         self._refusal_token = refusal_token
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        began_s = time.monotonic()
         self.model.eval()
         own = self.eval_dataset[self.args.process_index :: self.args.world_size]
         with torch.inference_mode():
@@ -72,9 +76,15 @@ class RowTrainer(Trainer):  # type: ignore[misc]
             made = [one for part in gathered for one in part]
         self.model.train()
         metrics = {f"eval_{name}": value for name, value in figures(made).items()}
-        self.log(metrics)
+        self.log({**metrics, EVALUATION_S: time.monotonic() - began_s})
         self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def take_best(self, checkpoint: Path) -> None:
+        """The weights of a run that ended at this checkpoint, without another step."""
+        self.state = TrainerState.load_from_json(checkpoint / "trainer_state.json")
+        best = checkpoint.with_name(f"checkpoint-{self.state.best_global_step}")
+        self._load_from_checkpoint(str(best if best.is_dir() else checkpoint))
 
     def _logits(self, row: Row) -> torch.Tensor:
         inputs = {name: value.to(self.args.device) for name, value in collate([row]).items() if name != "labels"}

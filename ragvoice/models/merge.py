@@ -37,11 +37,22 @@ def merge(base: Path, adapter: Path, target: Path) -> None:
         merged = adapted.merge_and_unload(safe_merge=True)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise ModelError(f"the adapter {adapter.name} cannot be merged into {base.name}: {error}") from error
-    merged = merged.to(torch.float16)
-    for name, values in merged.named_parameters():
+    write_whole(merged, base, target)
+
+
+def write_whole(model: Any, base: Path, target: Path) -> None:
+    """The model in float16 in the folder `target`, with tokenizer, chat template and generation config of its base.
+
+    Raises:
+        ModelError: a weight is not finite in float16.
+    """
+    import torch
+
+    model = model.to(torch.float16)
+    for name, values in model.named_parameters():
         if not torch.isfinite(values).all():
-            raise ModelError(f"the adapter {adapter.name} makes {name} larger than float16 can hold (65504).")
-    merged.save_pretrained(target)
+            raise ModelError(f"{name} has become larger than float16 can hold (65504).")
+    model.save_pretrained(target)
     for file in base.iterdir():
         if file.is_file() and file.suffix not in _WEIGHTS and file.name not in _WRITTEN:
             shutil.copyfile(file, target / file.name)
