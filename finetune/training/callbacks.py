@@ -68,7 +68,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
             return 0.0
         every = int(args.eval_steps)
         to_come = -(-state.max_steps // every) - state.global_step // every
-        return to_come * sum(self._evaluations_s) / len(self._evaluations_s)
+        return float(to_come * sum(self._evaluations_s) / len(self._evaluations_s))
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.is_world_process_zero:

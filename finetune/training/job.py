@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 from finetune.data.examples import Example, read_part
 from finetune.run import Training
 from finetune.training.alone import alone
-from finetune.training.callbacks import Progress, Recorder, plot, read_metrics
+from finetune.training.callbacks import Progress, Recorder
 from finetune.training.checkpoints import ended, last_complete, step_of
 from finetune.training.encoding import Encoded, encode
 from finetune.training.failures import said_plainly
