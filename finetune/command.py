@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from finetune.commands import calibrate, data, evaluate, export, list, merge, promote, train
+from finetune.commands import (
+    audio,
+    calibrate,
+    data,
+    embedder,
+    evaluate,
+    export,
+    list,
+    merge,
+    promote,
+    recogniser,
+    train,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,3 +30,6 @@ app.command("promote", epilog="Example: ragvoice finetune promote answers")(prom
 app.command("list", epilog="Example: ragvoice finetune list --json")(list.list_runs)
 app.command("merge", epilog="Example: ragvoice finetune merge answers")(merge.merge)
 app.command("export", epilog="Example: ragvoice finetune export answers --out exported --format gguf")(export.export)
+app.command("embedder", epilog=embedder.EPILOG)(embedder.embedder)
+app.command("audio", epilog=audio.EPILOG)(audio.audio)
+app.command("recogniser", epilog=recogniser.EPILOG)(recogniser.recogniser)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ragvoice.errors import UsageError
 
@@ -20,7 +21,7 @@ _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
 def _expanded(value: object) -> object:
-    """`${NAME}` from the environment, `${NAME:-otherwise}` with what stands for it when it is not set.
+    """`${NAME}` from the environment, `${NAME:-otherwise}` with what stands for it when it is not set or empty.
 
     :raises ValueError: for a variable that is not set and has no other value.
     """
@@ -28,15 +29,27 @@ def _expanded(value: object) -> object:
         return value
 
     def of(match: re.Match[str]) -> str:
-        text = os.environ.get(match[1], match[2])
+        text = os.environ.get(match[1]) or match[2]
         if text is None:
             raise ValueError(f"the environment variable {match[1]} is not set")
         return text
 
-    return Path(_VARIABLE.sub(of, value)).expanduser()
+    path = Path(_VARIABLE.sub(of, value))
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{path.parts[0]} is nobody's home") from error
+
+
+def _once_each(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(sizes)) < len(sizes):
+        raise ValueError("a number stands there twice")
+    return sizes
 
 
 PathText = Annotated[Path, BeforeValidator(_expanded)]
+Sizes = Annotated[tuple[Annotated[int, Field(ge=1, le=20)], ...], Field(min_length=1), AfterValidator(_once_each)]
+"""Numbers of passages in a prompt."""
 
 
 class _Table(BaseModel):
@@ -52,7 +65,7 @@ class QuestionSet(_Table):
     """Field of a question that holds a whole sentence which answers, for the spoken style."""
     index: PathText | None = None
     """Index of its documents; None is the one that `ragvoice evaluate` makes and uses."""
-    sizes: tuple[Annotated[int, Field(ge=1, le=20)], ...] | None = None
+    sizes: Sizes | None = None
     """Numbers of passages in a prompt, if other ones than the run's."""
     weight: float = Field(default=1.0, gt=0)
     """How often its examples are seen in training: 2 is twice, 0.5 every other one."""
@@ -76,7 +89,7 @@ class Data(_Table):
     """Passages that the teacher reads, at most."""
     twins: float = Field(default=0.0, ge=0, le=1)
     """Share of the answerable questions that get an unanswerable twin: one name or number exchanged."""
-    sizes: tuple[Annotated[int, Field(ge=1, le=20)], ...] = (1, 3, 5)
+    sizes: Sizes = (1, 3, 5)
     """Numbers of passages in a prompt; each question is asked once over each."""
     no_gold: float = Field(default=0.15, ge=0, le=1)
     """Share of the answerable questions that are asked once more with their passage missing."""
@@ -174,11 +187,22 @@ def read_run(name: str) -> tuple[str, RunConfig, str]:
         there = ", ".join(sorted(path.stem for path in RUNS.glob("*.toml")))
         raise UsageError(f"{name} is no run: there is no file {file.name}. Name a .toml file, or one of: {there}.")
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
         return file.stem, RunConfig(**tomllib.loads(text)), text
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{file.name} is not valid TOML: {error}.") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{file.name}: {field} cannot be {first.get('input')!r}: {first['msg']}.") from error
+        raise UsageError(f"{file.name}: {_explained(error)}.") from error
+
+
+def _explained(error: ValidationError) -> str:
+    """The first mistake."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return f"{place} is missing"
+    if first["type"] == "extra_forbidden":
+        known = {name for table in _Table.__subclasses__() for name in table.model_fields}
+        near = get_close_matches(str(first["loc"][-1]), sorted(known), 1)
+        return f"there is no setting {place}" + (f"; the nearest is {near[0]}" if near else "")
+    return f"{place} cannot be {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"

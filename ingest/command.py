@@ -51,7 +51,7 @@ def ingest_command(
     from ragvoice.settings import read_settings
 
     settings = read_settings(index=index, engine=engine)
-    once = _job(settings, paths, name, retry_skipped=retry_skipped)
+    once = ingest_job(settings, paths, name, retry_skipped=retry_skipped)
 
     def run(*, rebuilding: bool, wait_s: float) -> IngestSummary:
         with redirect_stdout(sys.stderr), stage_bars() as report:  # Ray prints; stdout is for the summary
@@ -71,7 +71,7 @@ def ingest_command(
         )
 
 
-def _job(
+def ingest_job(
     settings: Settings, paths: list[Path], name: str, *, retry_skipped: bool
 ) -> Callable[[bool, float, Callable[[str, int, int], None]], IngestSummary]:
     """The same job for each run, with one embedder for all of them."""

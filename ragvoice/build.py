@@ -259,7 +259,8 @@ def build_speech_to_text(settings: Settings) -> SpeechToText:
         return TransformersWhisperSpeechToText(store.converted(settings.stt, "transformers"), language=language)
     from ragvoice.speech.faster_whisper import FasterWhisperSpeechToText
 
-    return FasterWhisperSpeechToText(store.path(settings.stt), language=language, cpu_threads=settings.threads)
+    folder = store.converted(settings.stt, "ctranslate2-float16")
+    return FasterWhisperSpeechToText(folder, language=language, cpu_threads=settings.threads)
 
 
 def build_text_to_speech(settings: Settings) -> TextToSpeech:

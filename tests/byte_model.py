@@ -37,9 +37,9 @@ def make_byte_model(folder: Path, family: str, intermediate_size: int = 96) -> P
     torch.manual_seed(0)
     config = AutoConfig.for_model(
         family, vocab_size=288, hidden_size=64, intermediate_size=intermediate_size, num_hidden_layers=2,
-        num_attention_heads=4, num_key_value_heads=2, head_dim=16, max_position_embeddings=256,
-        tie_word_embeddings=False, bos_token_id=len(vocabulary), eos_token_id=len(vocabulary) + 1,
-        initializer_range=0.3,
+        num_attention_heads=4,
+        num_key_value_heads=2, head_dim=16, max_position_embeddings=256, tie_word_embeddings=False,
+        bos_token_id=len(vocabulary), eos_token_id=len(vocabulary) + 1, initializer_range=0.3,
     )  # fmt: skip
     model = AutoModelForCausalLM.from_config(config)
     kept = torch.zeros(288, 1)

@@ -17,6 +17,7 @@ from ragvoice.generation.prompts import build_prompt
 _SAMPLES = 3
 _SHOWN = 240
 """Characters of a sample's text."""
+_LICENCE_FILES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "COPYING")
 _LICENCE = re.compile(r"licen[cs]e|research use|public domain", re.IGNORECASE)
 
 
@@ -35,7 +36,7 @@ def data_card(
     :param count_tokens: Of the model that is trained, without its chat template.
     :param digest: `examples.data_hash`.
     :param made: When, ISO 8601.
-    :param sources: Source -> what its `SOURCE.txt` says of the licence (`licence`).
+    :param sources: Source -> what is said of its licence (`licence`).
     """
     everything = [example for examples in parts.values() for example in examples]
     sections = [
@@ -53,7 +54,7 @@ def data_card(
         "## Left out\n",
         _table(("reason", "number"), _counted(dropped, by_number=True)) if dropped else "Nothing.\n",
         "## Licences\n",
-        _table(("source", "licence"), sorted(sources.items())) if sources else "None stated by a `SOURCE.txt`.\n",
+        _table(("source", "licence"), sorted(sources.items())) if sources else "None stated.\n",
         "## Samples of the training part\n",
         *_samples(parts.get("train", ())),
     ]
@@ -61,12 +62,25 @@ def data_card(
 
 
 def licence(folder: Path) -> str:
-    """The sentences about licences in the `SOURCE.txt` of a folder or the folder above; empty where there are none."""
-    for file in (folder / "SOURCE.txt", folder.parent / "SOURCE.txt"):
+    """What is said of the licence in a folder or the one above it; empty where nothing is.
+
+    The sentences about it in a `SOURCE.txt`, else the first two lines of a `LICENSE`: its name and version.
+    """
+    above = (folder.resolve(), folder.resolve().parent)
+    for file in (place / "SOURCE.txt" for place in above):
         if file.is_file():
-            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-            return " ".join(line.strip() for line in lines if _LICENCE.search(line))
+            said = " ".join(line for line in _lines(file) if _LICENCE.search(line))
+            if said:
+                return said
+    for file in (place / name for place in above for name in _LICENCE_FILES):
+        if file.is_file():
+            return ", ".join(_lines(file)[:2])
     return ""
+
+
+def _lines(file: Path) -> list[str]:
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _part(part: tuple[str, Sequence[Example]]) -> tuple[str, ...]:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from finetune.data.candidates import Candidate
 from finetune.data.examples import Example, passage_key
-from finetune.data.kept import may_answer
+from finetune.data.kept import GROUNDED, holds, may_answer
 from ragvoice.datatypes import Message, Passage
 from ragvoice.evaluation.answer_metrics import normalise
 from ragvoice.generation.answering import ABSTENTION, checked
@@ -45,7 +45,7 @@ class Found:
 
 @dataclass
 class Dropped:
-    """Why candidates gave no example."""
+    """Why candidates gave no example, over one number of passages or at all."""
 
     reasons: Counter[str] = field(default_factory=Counter)
 
@@ -80,7 +80,7 @@ def contexts(
 
     :param sizes: Numbers of passages, for instance 1, 3 and 5.
     :param no_gold: Share of the answerable questions, 0 to 1.
-    :param hidden: doc_ids that give no distractor: those of the other parts.
+    :param hidden: doc_ids that give no distractor: those that questions of the other parts rest on.
     :param most_answer_tokens: Sentences that go beyond it are left out of an answer.
     """
     chance = random.Random(seed)
@@ -98,7 +98,7 @@ def contexts(
         others = tuple(passage for passage in near[key] if not _from_gold(passage, group))[: chance.choice(sizes)]
         asked = [one for one in group if one.candidate.answerable and chance.random() < no_gold]
         for one in asked:
-            if others and not any(_holds(passage, one.candidate) for passage in others):
+            if others and not _answered(one, others):
                 made.append(_refusal(one, others, "none"))
     return [example for example in made if example is not None]
 
@@ -108,16 +108,41 @@ def _searched(search: Search, groups: Sequence[str], query: str) -> Sequence[Pas
 
 
 def _gold(candidate: Candidate, passages: Sequence[Passage]) -> Passage | None:
-    of_gold = [passage for passage in passages if passage.doc_id in candidate.gold_doc_ids]
-    if not candidate.answerable:
-        return next(iter(of_gold if candidate.gold_doc_ids else passages), None)
-    holding = [passage for passage in of_gold if _holds(passage, candidate)]
-    return next(iter(holding), None) if candidate.style == "short" else next(iter(holding or of_gold), None)
+    """The best one of a gold document: the one with the gold text where that is known, else one with the answer.
+
+    A short answer must stand in it word for word. An unanswerable question about no document has the best one of all.
+    """
+    near = passages
+    if candidate.answerable or candidate.gold_doc_ids:
+        near = [passage for passage in passages if passage.doc_id in candidate.gold_doc_ids]
+    if candidate.gold_text:
+        near = [passage for passage in near if holds(passage, candidate.gold_text)] or near
+    holding = [passage for passage in near if any(_stands_in(passage.text, answer) for answer in candidate.answers)]
+    if candidate.answerable and candidate.style == "short":
+        return next(iter(holding), None)
+    return next(iter(holding or near), None)
 
 
-def _holds(passage: Passage, candidate: Candidate) -> bool:
-    text = f" {normalise(passage.text)} "
-    return any(f" {normalise(answer)} " in text for answer in candidate.answers)
+def _stands_in(text: str, answer: str) -> bool:
+    return f" {normalise(answer)} " in f" {normalise(text)} "
+
+
+def _answered(one: Found, shown: Sequence[Passage]) -> bool:
+    """Whether passages beside the gold one answer, too: an answer stands there, or a sentence of it rests on them."""
+    answers = one.candidate.answers
+    texts = [" ".join((p.title, p.section, p.table_header, p.text)) for p in shown]
+    if any(_stands_in(text, answer) for text in texts for answer in answers):
+        return True
+    if one.candidate.style == "short":
+        return False
+    sentences = [answer[start:end] for answer in answers for start, end in split_sentences(answer)]
+    checks = (checked(sentence, _asked(one), shown) for sentence in sentences)
+    return any(may_be_said and support.score >= GROUNDED for support, may_be_said in checks)
+
+
+def _asked(one: Found) -> str:
+    """The question with what the person said before it."""
+    return " ".join([one.candidate.question, *(line.text for line in one.history[-2:] if line.speaker == "user")])
 
 
 def _from_gold(passage: Passage, group: Sequence[Found]) -> bool:
@@ -172,47 +197,39 @@ def _example(
     candidate = one.candidate
     if not candidate.answerable:
         if candidate.absent and may_answer(candidate, shown):
+            dropped.reasons[f"{candidate.source}: a passage beside its own answers it"] += 1
             return None
         return _refusal(one, shown, name)
-    answer = candidate.answers[0]
     if candidate.style == "spoken":
         answer = _sayable(one, shown, most_tokens, count_tokens)
+    else:
+        # To be copied: of several accepted ones the one that stands there.
+        answer = next(answer for answer in candidate.answers if _stands_in(one.gold.text, answer))
     if not answer or count_tokens(answer) > most_tokens:
         dropped.reasons[f"{candidate.source}: its answer is not in its passage, or is too long"] += 1
         return None
-    return Example(
-        f"{candidate.source}/{candidate.id}/{name}",
-        candidate.question,
-        shown,
-        answer,
-        candidate.style,
-        one.history,
-        False,
-        candidate.source,
-        one.gold.doc_id,
-        candidate.answers,
-    )
+    return replace(_refusal(one, shown, name), answer=answer, refuses=False, accepted=candidate.answers)
 
 
 def _refusal(one: Found, shown: tuple[Passage, ...], name: str) -> Example:
     candidate = one.candidate
     return Example(
-        f"{candidate.source}/{candidate.id}/{name}",
-        candidate.question,
-        shown,
-        ABSTENTION,
-        candidate.style,
-        one.history,
-        True,
-        candidate.source,
-        one.gold.doc_id,
+        id=f"{candidate.source}/{candidate.id}/{name}",
+        question=candidate.question,
+        passages=shown,
+        answer=ABSTENTION,
+        style=candidate.style,
+        history=one.history,
+        refuses=True,
+        source=candidate.source,
+        document=one.gold.doc_id,
     )
 
 
 def _sayable(one: Found, shown: Sequence[Passage], most_tokens: int, count_tokens: Callable[[str], int]) -> str:
     """The first sentences of the answer that would be said at serving: what a passage does not support is left out."""
     whole = one.candidate.answers[0]
-    asked = " ".join([one.candidate.question, *(line.text for line in one.history[-2:] if line.speaker == "user")])
+    asked = _asked(one)
     said: list[str] = []
     for start, end in split_sentences(whole):
         sentence = whole[start:end]

@@ -52,8 +52,7 @@ def write_parts(folder: Path, parts: Mapping[str, Sequence[Example]]) -> None:
 
 def read_part(folder: Path, name: str) -> list[Example]:
     """:raises UsageError: when a file is missing or a line is damaged; the message names both."""
-    passages = {row.pop("key"): row for row in _rows(folder / PASSAGES)}
-    texts = {key: _passage(row, folder / PASSAGES) for key, row in passages.items()}
+    texts = dict(_keyed_passage(row) for row in _rows(folder / PASSAGES))
     examples = []
     for number, row in enumerate(_rows(folder / f"{name}.jsonl"), start=1):
         try:
@@ -96,18 +95,22 @@ def _row(example: Example, texts: dict[str, Passage]) -> dict[str, Any]:
 
 
 def _rows(file: Path) -> Iterable[dict[str, Any]]:
+    """:raises UsageError: for a file that is missing, or a line that is no JSON object."""
     if not file.is_file():
         raise UsageError(f"{file.parent} has no {file.name}. Make the data first: ragvoice finetune data RUN")
     for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), start=1):
         if line.strip():
             try:
-                yield json.loads(line)
+                row = json.loads(line)
             except ValueError as error:
                 raise UsageError(f"{file.name}, line {number}, is not JSON ({error}). Make the data again.") from error
+            if not isinstance(row, dict):
+                raise UsageError(f"{file.name}, line {number}, is no JSON object. Make the data again.")
+            yield row
 
 
-def _passage(row: dict[str, Any], file: Path) -> Passage:
+def _keyed_passage(row: dict[str, Any]) -> tuple[str, Passage]:
     try:
-        return _PASSAGE.validate_python(row)
-    except ValidationError as error:
-        raise UsageError(f"{file.name} holds no passage but {row!r:.80}. Make the data again.") from error
+        return row["key"], _PASSAGE.validate_python({name: value for name, value in row.items() if name != "key"})
+    except (KeyError, ValidationError) as error:
+        raise UsageError(f"{PASSAGES} holds no passage but {row!r:.80}. Make the data again.") from error

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import random
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
-from finetune.data.candidates import Candidate
 from finetune.data.card import data_card, licence
-from finetune.data.contexts import Dropped, Found, Search, contexts, retrieved
+from finetune.data.contexts import Dropped, Found, contexts
 from finetune.data.examples import PARTS, Example, data_hash, write_parts
+from finetune.data.gathering import Gathered, Gathering, Progress
 from finetune.data.near_duplicates import without_leaks
-from finetune.data.open_documents import only_open, open_to
-from finetune.data.sets import candidates_of
 from finetune.data.split import split
-from finetune.run import Data, QuestionSet, RunConfig
-from ragvoice.datatypes import Style
+from finetune.run import Data, RunConfig
 from ragvoice.errors import UsageError
-from ragvoice.evaluation.datasets import Dataset, read_dataset
-from ragvoice.retrieval.index import DocumentIndex
-from ragvoice.retrieval.retriever import HybridRetriever
-from ragvoice.settings import Settings, home, read_settings
+from ragvoice.models.publishing import publish
 
-Progress = Callable[[str, int, int], None]
-"""Called with stage, done and total."""
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -39,205 +31,125 @@ class Made:
     card: Path
 
 
-@dataclass(frozen=True)
-class _Opened:
-    """An index with its retriever."""
-
-    settings: Settings
-    index: DocumentIndex
-    retriever: HybridRetriever
-
-    def search(self, k: int) -> Search:
-        return lambda query, groups: self.retriever.search(query, k, groups)
-
-
 def make_data(
-    name: str, run: RunConfig, folder: Path, count_tokens: Callable[[str], int], journals: Path, progress: Progress
+    name: str,
+    run: RunConfig,
+    folder: Path,
+    count_tokens: Callable[[str], int],
+    journals: Path,
+    progress: Progress,
+    before_swap: Callable[[], None] = lambda: None,
 ) -> Made:
     """:param name: Of the run, for the card.
-    :param folder: Gets the files of examples, `passages.jsonl` and `card.md`; what it held of these is replaced.
+    :param folder: Becomes the files of examples, `passages.jsonl` and `card.md`, all at once: a job that is killed or
+        fails leaves what was there.
     :param count_tokens: Of the model that is trained.
     :param journals: Folder for what a teacher wrote, so that a killed job goes on.
+    :param before_swap: Called when the new data is finished and the old still there.
     :raises UsageError: when a set or an index is missing, or no question is left for a part.
     """
     dropped = Dropped()
-    parts: dict[str, list[Example]] = {part: [] for part in PARTS}
-    licences: dict[str, str] = {}
-    for found, sizes in _everything(run.data, journals, dropped, licences, progress):
-        divided = split(found, run.data.validation, run.data.test, run.seed)
-        for part, group in divided.items():
-            parts[part] += contexts(
-                group,
-                sizes if part == "train" else (max(run.data.sizes),),
-                no_gold=run.data.no_gold,
-                hidden={one.gold.doc_id for other in PARTS if other != part for one in divided[other]},
-                most_answer_tokens=run.data.most_answer_tokens,
-                count_tokens=count_tokens,
-                dropped=dropped,
-                seed=run.seed,
-            )
-    parts["train"], leaks = without_leaks(parts["train"], [*parts["validation"], *parts["test"]])
-    dropped.reasons.update(leaks)
-    parts["validation"], leaks = without_leaks(parts["validation"], parts["test"])
-    dropped.reasons.update(leaks)
-    parts["train"] = fewer_refusals(parts["train"], run.data.most_refusals, run.seed)
-    for part in PARTS:
-        if not parts[part]:
-            raise UsageError(
-                f"No example is left for the part {part!r}; left out were: {dict(dropped.reasons)}. Name more question "
-                "sets, or set written = true to have questions written from the documents."
-            )
-    folder.mkdir(parents=True, exist_ok=True)
-    write_parts(folder, parts)
-    digest = data_hash(folder)
-    card = folder / "card.md"
-    made = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    text = data_card(
-        parts, dropped.reasons, count_tokens=count_tokens, digest=digest, name=name, made=made, sources=licences
-    )
-    card.write_text(text, encoding="utf-8")
-    return Made(parts, dropped.reasons, digest, card)
+    gathered = Gathering(run.data, run.seed, journals, dropped, progress).everything()
+    parts = _parts(gathered, run, count_tokens, dropped)
+    staged = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(parents=True)
+    try:
+        write_parts(staged, parts)
+        digest = data_hash(staged)
+        made = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        sources = {one.name: licence(one.folder) or "not stated" for one in gathered if one.folder}
+        text = data_card(
+            parts, dropped.reasons, count_tokens=count_tokens, digest=digest, name=name, made=made, sources=sources
+        )
+        (staged / "card.md").write_text(text, encoding="utf-8")
+        before_swap()
+        publish(staged, folder)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+    return Made(parts, dropped.reasons, digest, folder / "card.md")
 
 
 def fewer_refusals(examples: Sequence[Example], most: float, seed: int) -> list[Example]:
-    """All answers, and refusals drawn at random so that they are at most a share `most` of all."""
+    """All answers, and refusals drawn at random so that they are at most a share `most` of all, 0 to below 1."""
     refusals = [place for place, example in enumerate(examples) if example.refuses]
     answers = len(examples) - len(refusals)
-    wanted = int(most / (1 - most) * answers)
+    wanted = int(most / (1 - most) * answers + _ROUNDING)
     if wanted >= len(refusals):
         return list(examples)
     left_out = set(random.Random(seed).sample(refusals, len(refusals) - wanted))
     return [example for place, example in enumerate(examples) if place not in left_out]
 
 
-def _everything(
-    data: Data, journals: Path, dropped: Dropped, licences: dict[str, str], progress: Progress
-) -> list[tuple[list[Found], tuple[int, ...]]]:
-    """What retrieval found for each source, and the numbers of passages that its questions are asked over."""
-    gathered = []
-    for chosen in data.sets:
-        dataset = read_dataset(chosen.folder, questions_file=chosen.folder / chosen.questions)
-        licences[dataset.name] = licence(chosen.folder)
-        opened = _open(chosen, dataset)
-        found = _found(candidates_of(dataset, _sentences(chosen)), opened, data, dropped, progress)
-        gathered.append((found, chosen.sizes or data.sizes))
-    others = _of_documents(data, journals, dropped, progress)
-    if others:
-        gathered.append((others, data.sizes))
-    if not gathered:
-        raise UsageError("The run names no source of questions: [[data.sets]], log, failures, written or teacher.")
-    return gathered
+def _parts(
+    gathered: Sequence[Gathered], run: RunConfig, count_tokens: Callable[[str], int], dropped: Dropped
+) -> dict[str, list[Example]]:
+    parts: dict[str, list[Example]] = {part: [] for part in PARTS}
+    by_index: dict[Path, list[Gathered]] = defaultdict(list)
+    for one in gathered:
+        by_index[one.index].append(one)
+    for alike in by_index.values():
+        # Questions of several sources about one document go to one part.
+        together = [question for one in alike for question in one.found]
+        divided = split(together, run.data.validation, run.data.test, run.seed, alike[0].name)
+        for one in alike:
+            for part, examples in _examples(one, divided, run, count_tokens, dropped).items():
+                parts[part] += examples
+    _check_ids(parts)
+    parts["train"], leaks = without_leaks(parts["train"], [*parts["validation"], *parts["test"]])
+    dropped.reasons.update(leaks)
+    parts["validation"], leaks = without_leaks(parts["validation"], parts["test"])
+    dropped.reasons.update(leaks)
+    parts["train"] = fewer_refusals(parts["train"], run.data.most_refusals, run.seed)
+    _check_sizes(parts, run.data, dropped)
+    return parts
 
 
-def _found(
-    candidates: Sequence[Candidate], opened: _Opened, data: Data, dropped: Dropped, progress: Progress
-) -> list[Found]:
-    kept, why = only_open(candidates, opened.index, data.groups)
-    dropped.reasons.update(why)
-    source = kept[0].source if kept else "questions"
-
-    def counted() -> Iterator[Candidate]:
-        for done, candidate in enumerate(kept, start=1):
-            yield candidate
-            progress(f"retrieving for {source}", done, len(kept))
-
-    found = retrieved(counted(), opened.search(data.found_among), dropped)
-    if data.twins == 0:
-        return found
-    return found + _twins(found, opened, data, dropped)
-
-
-def _twins(found: Sequence[Found], opened: _Opened, data: Data, dropped: Dropped) -> list[Found]:
-    """Unanswerable ones of a share of the answerable questions; the split puts them where their originals are."""
-    from finetune.data.kept import kept
-    from finetune.data.names import Names
-    from finetune.data.twins import unanswerable_twins
-
-    passages = open_to(opened.index, data.groups)
-    names = Names([passage.text for passage in passages], opened.retriever.embeddings.embed_documents)
-    chosen = [one for one in found if one.candidate.answerable]
-    chosen = chosen[: int(data.twins * len(chosen))] if data.twins < 1 else chosen
-    made = [
-        twin
-        for one in chosen
-        for twin in unanswerable_twins(replace(one.candidate, gold_text=one.gold.text), names, most=3)
-    ]
-    passed, why = kept(made, opened.retriever)
-    dropped.reasons.update({f"twin: {reason}": count for reason, count in why.items()})
-    return retrieved(passed, opened.search(data.found_among), dropped)
+def _examples(
+    gathered: Gathered,
+    divided: dict[str, list[Found]],
+    run: RunConfig,
+    count_tokens: Callable[[str], int],
+    dropped: Dropped,
+) -> dict[str, list[Example]]:
+    """Those of one source, by part."""
+    mine = {id(question) for question in gathered.found}
+    resting_on = {part: {doc_id for one in group for doc_id in _documents(one)} for part, group in divided.items()}
+    return {
+        part: contexts(
+            [question for question in divided[part] if id(question) in mine],
+            gathered.sizes if part == "train" else (max(run.data.sizes),),
+            no_gold=run.data.no_gold,
+            hidden=set[str]().union(*(resting_on[other] for other in PARTS if other != part)),
+            most_answer_tokens=run.data.most_answer_tokens,
+            count_tokens=count_tokens,
+            dropped=dropped,
+            seed=run.seed,
+        )
+        for part in PARTS
+    }
 
 
-def _of_documents(data: Data, journals: Path, dropped: Dropped, progress: Progress) -> list[Found]:
-    """From the turn log, classified failures, the documents themselves and a teacher, all about one index."""
-    if not (data.log or data.failures or data.written or data.teacher):
-        return []
-    from ragvoice.build import build_retriever, open_index
-
-    settings = read_settings(index=data.index)
-    index = open_index(settings)
-    opened = _Opened(settings, index, build_retriever(settings, index))
-    candidates: list[Candidate] = []
-    if data.log:
-        from finetune.data.asked import from_log
-        from ragvoice.build_turns import build_turn_log
-        from ragvoice.turns.log import Selection
-
-        logged, why = from_log(build_turn_log(settings).find(Selection()))
-        candidates += logged
-        dropped.reasons.update(why)
-    for report in data.failures:
-        from finetune.data.failures import from_report
-
-        failed, why = from_report(report, weight=data.failure_weight)
-        candidates += failed
-        dropped.reasons.update(why)
-    candidates += _from_passages(opened, data, journals, dropped, progress)
-    return _found(candidates, opened, data, dropped, progress)
+def _documents(one: Found) -> set[str]:
+    return {one.gold.doc_id, *one.candidate.gold_doc_ids}
 
 
-def _from_passages(
-    opened: _Opened, data: Data, journals: Path, dropped: Dropped, progress: Progress
-) -> list[Candidate]:
-    from finetune.data.kept import kept
-    from finetune.data.teacher import taught
-    from finetune.data.written import written
-    from ragvoice.build import build_chat_model
+def _check_ids(parts: dict[str, list[Example]]) -> None:
+    counts = Counter(example.id for examples in parts.values() for example in examples)
+    twice = next((id_ for id_, count in counts.items() if count > 1), None)
+    if twice is not None:
+        raise UsageError(
+            f"Two examples are called {twice!r}: two sets of the run have the same folder name and share ids of "
+            "questions. Rename one folder, or leave one set out."
+        )
 
-    passages = open_to(opened.index, data.groups)
-    made = written(passages) if data.written else []
-    if data.teacher:
-        journals.mkdir(parents=True, exist_ok=True)
-        chat = build_chat_model(opened.settings)
-        styles: tuple[Style, ...] = ("short", "spoken")
-        for style in styles:
-            asked, why = taught(
-                passages,
-                chat,
-                journals / f"teacher-{style}.jsonl",
-                style=style,
-                limit=data.teacher_chunks,
-                progress=partial(progress, f"the teacher writes, {style}"),
+
+def _check_sizes(parts: dict[str, list[Example]], data: Data, dropped: Dropped) -> None:
+    for part in PARTS:
+        if not parts[part]:
+            left_out = ", ".join(f"{count} {reason}" for reason, count in dropped.reasons.most_common()) or "nothing"
+            more = "Name more question sets" if data.written else "Name more question sets, or set written = true"
+            raise UsageError(
+                f"No example is left for the part {part!r}. A document's questions are all in one part, so there must "
+                f"be some about three documents. {more}. Left out: {left_out}."
             )
-            made += asked
-            dropped.reasons.update(why)
-    passed, why = kept(made, opened.retriever, progress=partial(progress, "checking"))
-    dropped.reasons.update(why)
-    return passed
-
-
-def _open(chosen: QuestionSet, dataset: Dataset) -> _Opened:
-    from ragvoice.build import build_retriever, open_index
-    from ragvoice.commands.evaluate import ingest_if_missing
-
-    settings = read_settings(index=chosen.index or home() / "evaluation" / dataset.name)
-    ingest_if_missing(dataset, settings)
-    index = open_index(settings)
-    return _Opened(settings, index, build_retriever(settings, index))
-
-
-def _sentences(chosen: QuestionSet) -> dict[str, str]:
-    if chosen.sentences is None:
-        return {}
-    lines = (chosen.folder / chosen.questions).read_text(encoding="utf-8-sig").split("\n")
-    rows = (json.loads(line) for line in lines if line.strip())
-    return {str(row["id"]): str(row[chosen.sentences]) for row in rows if row.get(chosen.sentences)}

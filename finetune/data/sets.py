@@ -13,7 +13,8 @@ MOST_SHORT_WORDS = 12
 """An answer of more words is a sentence, not a fact to be copied."""
 
 _QUOTE_MARKS = re.compile(r"``\s*|\s*''")
-_BEFORE_MARK = re.compile(r"\s+([.,;:!?)\]%])")
+_BEFORE_MARK = re.compile(r"\s+(?!\.\d)([.,;:!?)\]%])")
+"""Not before `.5`."""
 _AFTER_MARK = re.compile(r"([(\[])\s+")
 
 
@@ -35,7 +36,7 @@ def candidates_of(dataset: Dataset, sentences: dict[str, str] | None = None) -> 
             made.append(
                 Candidate(
                     id=f"{question.id}/{style}",
-                    question=question.text.strip(' "'),
+                    question=_unquoted(question.text),
                     answers=answers,
                     answerable=question.answerable,
                     gold_doc_ids=question.gold_ids,
@@ -48,10 +49,16 @@ def candidates_of(dataset: Dataset, sentences: dict[str, str] | None = None) -> 
     return made
 
 
-def plain(text: str) -> str:
+def detokenised(text: str) -> str:
     """Without the marks of tokenised corpora: `( one ) , two .` becomes `(one), two.`"""
     text = _QUOTE_MARKS.sub('"', text)
     return " ".join(_AFTER_MARK.sub(r"\1", _BEFORE_MARK.sub(r"\1", text)).split())
+
+
+def _unquoted(text: str) -> str:
+    """Without quotation marks around the whole, or a single one at an end."""
+    text = text.strip()
+    return text.strip(' "') if text.count('"') == 1 or (text[:1] == text[-1:] == '"' and text.count('"') == 2) else text
 
 
 def _styles(questions: Sequence[Question], sentences: dict[str, str]) -> list[Style]:
@@ -67,6 +74,6 @@ def _answers(question: Question, style: Style, sentence: str | None) -> tuple[st
     if not question.answerable:
         return ()
     if style == "spoken" and sentence:
-        return (plain(sentence),)
+        return (detokenised(sentence),)
     fitting = [answer for answer in question.answers if (len(answer.split()) <= MOST_SHORT_WORDS) == (style == "short")]
-    return tuple(dict.fromkeys(map(plain, fitting)))
+    return tuple(dict.fromkeys(map(detokenised, fitting)))

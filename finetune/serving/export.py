@@ -98,7 +98,8 @@ def _write_licence(base: str, made: Path) -> str:
 
 def _licence_text(licence: str, upstream: str) -> str:
     about = f"The base model ({upstream}) is under the licence {licence}"
-    package = metadata.distribution("ragvoice")
-    if package.metadata["License-Expression"] == licence and (text := package.read_text("licenses/LICENSE")):
-        return f"{about}:\n\n{text}"
+    # A source tree on the path counts as a distribution, too, and has no copy of the text.
+    for package in metadata.distributions(name="ragvoice"):
+        if package.metadata["License-Expression"] == licence and (text := package.read_text("licenses/LICENSE")):
+            return f"{about}:\n\n{text}"
     return f"{about}: https://spdx.org/licenses/{licence}.html\n"

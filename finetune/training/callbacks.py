@@ -67,8 +67,8 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         if not self._evaluations_s:
             return 0.0
         every = int(args.eval_steps)
-        to_come: int = -(-state.max_steps // every) - state.global_step // every
-        return to_come * sum(self._evaluations_s) / len(self._evaluations_s)
+        to_come = -(-state.max_steps // every) - state.global_step // every
+        return float(to_come * sum(self._evaluations_s) / len(self._evaluations_s))
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.is_world_process_zero:

@@ -68,7 +68,7 @@ class VoiceRun:
 
     def talkers(self) -> list[AudioChunk]:
         """The background voices; empty where the noise is none of voices."""
-        return [self.tts.synthesise(sentence) for sentence in _TALKERS] if self.noise == "babble" else []
+        return background_voices(self.tts) if self.noise == "babble" else []
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _measure_question(question: Question, run: VoiceRun, talkers: Sequence[Audio
     seed = zlib.crc32(question.id.encode())
     for condition, snr_db in CONDITIONS.items():
         noisy = (
-            clip if snr_db is None else add_noise(clip, _noise(run.noise, talkers, len(clip.samples_t), seed), snr_db)
+            clip if snr_db is None else add_noise(clip, noise_of(run.noise, talkers, len(clip.samples_t), seed), snr_db)
         )
         transcription = run.stt.transcribe(noisy)
         heard.append(_judge(question, condition, transcription.text, transcription.confidence, run, answers))
@@ -122,7 +122,12 @@ def _measure_question(question: Question, run: VoiceRun, talkers: Sequence[Audio
     return VoiceResult(tuple(heard), _say_back(question.id, answer, run) if answer else None)
 
 
-def _noise(kind: NoiseKind, talkers: Sequence[AudioChunk], samples: int, seed: int) -> NDArray[np.float32]:
+def background_voices(tts: TextToSpeech) -> list[AudioChunk]:
+    """Eight of them, for `babble`; about nothing that is asked for."""
+    return [tts.synthesise(sentence) for sentence in _TALKERS]
+
+
+def noise_of(kind: NoiseKind, talkers: Sequence[AudioChunk], samples: int, seed: int) -> NDArray[np.float32]:
     if kind == "babble":
         return babble(talkers, samples, seed)
     return pink(samples, seed) if kind == "pink" else white(samples, seed)

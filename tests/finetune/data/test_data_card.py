@@ -83,3 +83,14 @@ def test_licences_come_from_the_source_file(tmp_path: Path) -> None:
     )
     assert licence(inner) == licence(inner.parent) == "Licence: CC BY 4.0. Text for research use."
     assert "| set | CC BY 4.0 |" in card(sources={"set": "CC BY 4.0"})
+
+
+def test_without_one_a_licence_comes_from_the_licence_file(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (tmp_path / "LICENSE").write_text("\n      Apache License\n   Version 2.0, January 2004\n\n 1. Definitions.\n")
+    assert licence(folder) == "Apache License, Version 2.0, January 2004"
+    (folder / "SOURCE.txt").write_text("Written by us.\n")
+    assert licence(folder) == "Apache License, Version 2.0, January 2004"
+    (folder / "SOURCE.txt").write_text("Written by us.\nPublic domain.\n")
+    assert licence(folder) == "Public domain."

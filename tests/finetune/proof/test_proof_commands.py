@@ -49,7 +49,7 @@ def test_promoted_rolled_back_and_listed(home: Path) -> None:
     assert "To undo: ragvoice finetune promote --rollback" in run_command(promote, "first").output
     said = run_command(promote, "second")
     assert "In service for smollm2-135m-instruct: second-" in said.output
-    assert "--fit-abstention" in said.output  # it has no confidence of its own
+    assert "ragvoice finetune calibrate" in said.output  # it has no confidence of its own
     shown = run_command(list_runs).output
     assert "balanced 0.375 -> 0.825" in shown
     rows = [json.loads(line) for line in run_command(list_runs, "--json").output.splitlines()]

@@ -1,0 +1,1 @@
+"""Paired text and sound of a company's questions, and a Whisper trained on them."""
