@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import time
@@ -25,11 +26,13 @@ def launch(arguments: Sequence[str], processes: int) -> None:
     :raises UsageError, TrainingError: with the words of the process that failed first.
     :raises KeyboardInterrupt: when this process is told to end; the others have ended by then.
     """
-    os.environ.setdefault("LOGLEVEL", "CRITICAL")  # of the launcher, read at its import
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+    for name in list(logging.Logger.manager.loggerDict):  # what failed is said once, by us
+        if name.startswith("torch.distributed.elastic"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // processes)))
     config = LaunchConfig(
         min_nodes=1,
