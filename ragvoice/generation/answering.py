@@ -143,7 +143,7 @@ class Answering:
         """
         if not isinstance(self.chat, ReadsAhead):
             return False
-        prompt, read = self._prompt(question, passages, history, style)
+        prompt, read = self.prompt(question, passages, history, style)
         return bool(read) and self.chat.prepare(prompt)
 
     def _run(
@@ -162,7 +162,7 @@ class Answering:
         if back:
             yield Verdict("clarify", back, 0.0)
             return
-        prompt, read = self._prompt(question, passages, history, style)
+        prompt, read = self.prompt(question, passages, history, style)
         if not read:
             yield Verdict("abstained", ABSTENTION, 0.0)
             return
@@ -200,7 +200,7 @@ class Answering:
         answer = " ".join(statement.text for statement in said)
         yield Verdict("answered", answer, confidence, citations, draft, evidence)
 
-    def _prompt(
+    def prompt(
         self, question: str, passages: Sequence[Passage], history: Sequence[Message], style: Style
     ) -> tuple[list[BaseMessage], list[Passage]]:
         """What the model is sent, and the passages in it; both empty when no passage may be quoted."""
