@@ -49,31 +49,25 @@ def test_reply_is_no_longer_than_asked_for(chat: CTranslate2ChatModel) -> None:
     assert len(list(chat._stream(COUNT))) == 16
 
 
-QUESTIONS = (
-    "When is pay day?",
-    "How many days of leave do I get?",
-    "Who is paid\n\nearlier?",
-    "Was ist mit der Miete?",
-)
-
-
 def test_what_was_read_ahead_changes_no_token(chat: CTranslate2ChatModel) -> None:
     passages = [
         Passage("a.md", "a.md", "Pay", "1 Days", None, None, "Salaries are paid on the 26th of each month.", 0, 0.9),
         Passage("b.md", "b.md", "Leave", "", None, None, "Employees get 25 days of annual leave a year.", 0, 0.8),
     ]
     said = (Message("user", "Hello?"), Message("agent", "Good morning."))
-    prompts = [build_prompt(question, passages, said[:lines]) for question in QUESTIONS for lines in (0, 2)]
+    prompts = [
+        build_prompt("When is pay day?", passages),
+        build_prompt("How many days of leave\n\ndo I get?", passages, said),
+        build_prompt("Wann kommt das Gehalt?", passages),
+    ]
 
     def replies() -> list[tuple[str, list[float]]]:
         return [(reply.text, reply.response_metadata["logprobs"]) for reply in map(chat.invoke, prompts)]
 
     unprepared = replies()
     assert "26th" in unprepared[0][0]
-    assert "25 days" in unprepared[2][0]
+    assert "25 days" in unprepared[1][0]
     assert chat.prepare(build_prompt("When is", passages))
-    assert replies() == unprepared
-    assert chat.prepare(build_prompt("When is", passages[::-1]))
     assert replies() == unprepared
 
 
