@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +30,22 @@ class NotingGenerator:
         return self._busy
 
     def generate_tokens(
-        self, prompt: list[str], *, static_prompt: list[str] | None, cache_static_prompt: bool, **options: Any
+        self,
+        prompt: list[str],
+        *,
+        static_prompt: list[str] | None,
+        cache_static_prompt: bool,
+        callback: Callable[[Any], bool],
+        **options: Any,
     ) -> Iterator[str]:
         assert self.model_is_loaded
         self.calls.append((static_prompt, cache_static_prompt))
         self._busy = 3
         if self.fails:
             raise RuntimeError("out of memory")
-        yield "token"
-        yield "token"
+        for number in range(2):
+            callback(number)
+            yield "token"
 
     def unload_model(self) -> None:
         self.model_is_loaded = self._busy > 0
@@ -106,6 +114,31 @@ def test_a_front_that_could_not_be_read_is_not_kept(folder: Path) -> None:
         list(steps)
     assert generator.calls == [(FRONT, True), (FRONT, False)]
     assert kept.keep(FRONT, "q"), "and nobody is at work any more"
+
+
+def test_ctranslate2_waits_while_a_token_is_dealt_with(small_ctranslate2: Path) -> None:
+    import ctranslate2
+
+    generator = ctranslate2.Generator(str(small_ctranslate2), intra_threads=1)
+    written = list[int]()
+
+    class Watched:
+        def generate_tokens(self, prompt: list[str], callback: Callable[[Any], bool], **options: Any) -> Iterator[Any]:
+            def noted(step: Any) -> bool:
+                written.append(step.step)
+                return callback(step)
+
+            return generator.generate_tokens(prompt, callback=noted, **options)  # type: ignore[no-any-return]
+
+    kept = KeptPrefixes(Watched(), small_ctranslate2, most_tokens=0)
+    with kept.stream([], ["The"], max_length=40) as steps:
+        for _ in range(3):
+            next(steps)
+        time.sleep(1.0)  # 40 tokens take less
+        assert len(written) == 4
+    assert len(written) <= 5, "the rest was given up"
+    with kept.stream([], ["The"], max_length=20, end_token=[]) as steps:
+        assert len(list(steps)) == 20
 
 
 def test_ctranslate2_answers_as_before_after_it_was_made_to_forget(small_ctranslate2: Path) -> None:
