@@ -19,6 +19,7 @@ from ragvoice.people.person import Person
 from ragvoice.voicebot import VoiceBot, check_question
 
 if TYPE_CHECKING:
+    from ragvoice.people.accounts import Accounts
     from ragvoice.retrieval.index import ChunkSpan, DocumentIndex, IndexedDocument
     from ragvoice.retrieval.retriever import HybridRetriever
     from ragvoice.settings import Settings
@@ -162,6 +163,20 @@ class Desk:
     def chunks(self, person: Person, doc_id: str) -> list[ChunkSpan]:
         """How a document is cut. :raises UsageError: as `document`."""
         return self._index.chunk_spans(self.document(person, doc_id).doc_id)
+
+    def accounts(self, person: Person) -> Accounts:
+        """The password file, for who looks after people. :raises AccessError: for anybody else."""
+        from ragvoice.people.accounts import Accounts
+
+        person.require("people")
+        return Accounts(self.settings.people_path)
+
+    def forget_turns(self, person: Person, name: str) -> int:
+        """Delete all that somebody has asked. :raises AccessError: for others than who looks after people."""
+        from ragvoice.turns.log import Selection
+
+        person.require("people")
+        return self._log.forget(Selection(person=name))
 
     def status(self) -> DeskStatus:
         manifest = self._index.manifest

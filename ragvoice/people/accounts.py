@@ -46,7 +46,10 @@ class Accounts:
         return self.file.exists()
 
     def all(self) -> list[Person]:
-        return [account.person for account in self._read().values()]
+        return [account.person for account in self.accounts()]
+
+    def accounts(self) -> list[Account]:
+        return list(self._read().values())
 
     def get(self, name: str) -> Account:
         """:raises UsageError: when there is none."""
