@@ -258,6 +258,20 @@ def test_owners_look_after_every_document_and_askers_after_none(desk: Desk) -> N
         desk.documents(ADA)
 
 
+def test_only_who_looks_after_people_may(desk: Desk, log: TurnLog) -> None:
+    answer_of(desk.ask(ADA, "How many days?"))
+    answer_of(desk.ask(BOB, "And I?"))
+    for person in (ADA, OWNER):
+        with pytest.raises(AccessError, match="look after people"):
+            desk.accounts(person)
+        with pytest.raises(AccessError, match="look after people"):
+            desk.forget_turns(person, "ada")
+    admin = Person("root", "admin")
+    assert desk.accounts(admin).file.name == "people.toml"
+    assert desk.forget_turns(admin, "ada") == 1
+    assert [turn.person for turn in log.find(Selection())] == ["bob"]
+
+
 @pytest.mark.parametrize("question", ["", "  ", "word " * 400])
 def test_what_is_no_question_is_refused_before_anybody_waits(desk: Desk, question: str) -> None:
     with pytest.raises(UsageError):
