@@ -60,12 +60,16 @@ def _show_person(desk: Desk, admin: Person, accounts: Accounts, one: Person, gro
         chosen = _groups_of(groups, one.groups)
         if st.form_submit_button("Save"):
             _done(lambda: accounts.change(one.name, role=role, groups=chosen), f"{one.name} is changed.")
+    st.divider()
     with st.form(f"password {one.name}", border=False, clear_on_submit=True):
         password = _new_password()
         if st.form_submit_button("Set the password"):
             _done(lambda: accounts.set_password(one.name, password), f"{one.name} has a new password.")
+    st.divider()
     with st.form(f"remove {one.name}", border=False):
-        forget = st.checkbox("Also delete what they have asked", value=True)
+        forget = st.checkbox(
+            "Also delete what they have asked", help="Else it would belong to a later person of the same name."
+        )
         sure = st.checkbox(f"Yes, remove {one.name}")
         if st.form_submit_button("Remove", icon=":material/delete:"):
             if not sure:

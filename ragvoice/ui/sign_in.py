@@ -104,13 +104,18 @@ def _signed_in(settings: Settings, accounts: Accounts) -> Person | None:
 
 
 def _show_form(accounts: Accounts) -> None:
-    st.title("Sign in")
-    with st.form("sign_in", width=420):
+    with st.container(horizontal_alignment="center"), st.form("sign_in", width=420):
+        st.title("Sign in", anchor=False)
         name = st.text_input("Name", autocomplete="username")
         password = st.text_input("Password", type="password", autocomplete="current-password")
         sent = st.form_submit_button("Sign in", type="primary")
-    if sent:
-        account = accounts.sign_in(name, password)
+        if not sent:
+            return
+        try:
+            account = accounts.sign_in(name, password)
+        except AccessError as error:
+            st.error(str(error), icon=":material/lock:")
+            return
         st.session_state.clear()
         st.session_state[_SIGNED_IN] = (account.person.name, account.password, time.time())
         st.rerun()
