@@ -104,7 +104,7 @@ class VoiceBot:
 
     def turn(
         self,
-        question: str | AudioChunk,
+        question: str | AudioChunk | Transcription,
         history: Sequence[Message] = (),
         groups: Iterable[str] = (),
         style: Style = "spoken",
@@ -113,6 +113,7 @@ class VoiceBot:
     ) -> Iterator[Event]:
         """Events in the order in which they happen; the last one is the `Answer`.
 
+        :param question: Typed, recorded, or recognised already.
         :raises UsageError: for an empty or endless question. :raises SpeechError, GenerationError: from the models.
         """
         clock, heard = _Clock(), 1.0
@@ -120,15 +121,18 @@ class VoiceBot:
         names = replace(
             self._names,
             adapter=answering.adapter,
-            stt=self._names.stt if isinstance(question, AudioChunk) else None,
+            stt=None if isinstance(question, str) else self._names.stt,
             tts=self._names.tts if speak else None,
         )
         blank = Answer(
             uuid.uuid4().hex, "", "", "no_speech", NO_SPEECH, 0.0, index_generation=searcher.generation, models=names
         )
-        if isinstance(question, AudioChunk):
-            transcription = self._transcribe(question)
-            clock.mark("transcribe")
+        if not isinstance(question, str):
+            if isinstance(question, AudioChunk):
+                transcription = self.recogniser.transcribe(question)
+                clock.mark("transcribe")
+            else:
+                transcription = question
             yield Heard(transcription)
             blank = replace(blank, question=transcription.text, transcription=transcription)
             if not transcription.text.strip():
@@ -206,17 +210,22 @@ class VoiceBot:
         told = history if standalone != question.strip() else ()
         return _Asked(question, standalone, tuple(found), tuple(told))
 
-    def _transcribe(self, audio: AudioChunk) -> Transcription:
+    @property
+    def recogniser(self) -> SpeechToText:
+        """:raises SpeechError: when there is none."""
         if self._stt is None:
             raise SpeechError("A spoken question needs a recogniser, and none is configured.")
-        return self._stt.transcribe(audio)
+        return self._stt
 
-    def _synthesise(self, text: str, speak: bool) -> AudioChunk | None:
-        if not speak:
-            return None
+    @property
+    def voice(self) -> TextToSpeech:
+        """:raises SpeechError: when there is none."""
         if self._tts is None:
             raise SpeechError("A spoken answer needs a voice, and none is configured.")
-        return self._tts.synthesise(speakable(text))
+        return self._tts
+
+    def _synthesise(self, text: str, speak: bool) -> AudioChunk | None:
+        return self.voice.synthesise(speakable(text)) if speak else None
 
     def _speak_line(self, text: str, speak: bool, clock: _Clock) -> Iterator[Said]:
         audio = self._synthesise(text, speak)
