@@ -129,6 +129,9 @@ class Settings(BaseSettings):
     turns: Path | None = None
     """File of the logged turns; None is RAGVOICE_HOME/turns.sqlite."""
 
+    examples: tuple[str, ...] = ()
+    """Questions that the page suggests to a first visitor; none: such as its documents' headings ask."""
+
     @field_validator("groups", mode="before")
     @classmethod
     def _split_at_commas(cls, value: object) -> object:

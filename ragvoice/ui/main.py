@@ -1,0 +1,53 @@
+"""The script behind every page: who is there, what they may open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from ragvoice.errors import RagVoiceError
+from ragvoice.ui.wording import label, trouble
+
+if TYPE_CHECKING:
+    from ragvoice.desk import Desk
+    from ragvoice.people.person import Person, Right
+
+Render = Callable[["Desk", "Person"], None]
+
+PAGES: tuple[tuple[Right, str, str, str], ...] = (
+    ("ask", "Ask", "ask", ":material/graphic_eq:"),
+    ("documents", "Documents", "documents", ":material/folder_open:"),
+    ("quality", "Quality", "quality", ":material/monitoring:"),
+    ("finetuning", "Fine-tuning", "tuning", ":material/tune:"),
+    ("settings", "Settings", "preferences", ":material/settings:"),
+    ("people", "People", "people_page", ":material/group:"),
+)
+"""Right, title, module with `render(desk, person)`, icon. The library checks the right again."""
+
+
+def draw(person: Person, desk: Callable[[], Desk]) -> None:
+    """:param desk: Gives the one of this process; its errors are shown, not raised."""
+    st.set_page_config(page_title="ragvoice", page_icon=":material/graphic_eq:", layout="wide")
+    st.html(Path(__file__).with_name("style.css"))
+    pages = [
+        st.Page(_page(module, person, desk), title=title, icon=icon, url_path=module, default=module == "ask")
+        for right, title, module, icon in PAGES
+        if person.may(right)
+    ]
+    st.navigation(pages, expanded=True).run()
+
+
+def _page(module: str, person: Person, desk: Callable[[], Desk]) -> Callable[[], None]:
+    def page() -> None:
+        render: Render = import_module(f"ragvoice.ui.{module}").render
+        try:
+            render(desk(), person)
+        except RagVoiceError as error:
+            words = trouble(error)
+            st.error(f"**{words.title}**\n\n{label(words.message, 400)}\n\n{words.advice}", icon=":material/error:")
+
+    return page
