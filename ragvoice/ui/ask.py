@@ -52,6 +52,7 @@ class Talk:
 def render(desk: Desk, person: Person, live_voice: LiveVoice | None = None) -> None:
     """:raises AccessError: without the right to ask."""
     talk = _talk(desk, person)
+    drawn = talk.running.version if talk.running else None
     if talk.running is not None:
         _follow(talk, talk.running)
     with st.sidebar:
@@ -72,8 +73,8 @@ def render(desk: Desk, person: Person, live_voice: LiveVoice | None = None) -> N
             max_upload_size=LARGEST_RECORDING_MIB,
             on_submit=partial(_take_input, desk, person, talk),
         )
-    if talk.running is not None:
-        _watch(talk.running, talk.running.version)
+    if talk.running is not None and drawn is not None:
+        _watch(talk.running, drawn)
 
 
 def _talk(desk: Desk, person: Person) -> Talk:
@@ -100,7 +101,7 @@ def _draw_talk(desk: Desk, person: Person, talk: Talk) -> None:
             desk,
             person,
             exchange,
-            ahead=talk.running.ahead if talk.running and exchange.state == "running" else 0,
+            ahead=talk.running.ahead if talk.running else 0,
             listen=partial(talk.player.play, exchange.key) if talk.player.clips.get(exchange.key) else None,
             stop=partial(_stop, talk),
             rated=partial(_rate, desk, person, talk, exchange),
@@ -130,7 +131,8 @@ def _examples(desk: Desk, person: Person) -> list[str]:
     if desk.settings.examples:
         return list(desk.settings.examples)
     try:
-        return example_questions(desk.search(person, BROAD_QUERY, 40))
+        with st.spinner("Getting ready"):
+            return example_questions(desk.search(person, BROAD_QUERY, 40))
     except RagVoiceError as error:
         words = trouble(error)
         st.warning(f"**{words.title}.** {label(words.message, 400)} {words.advice}", icon=":material/info:")

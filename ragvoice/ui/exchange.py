@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ragvoice.datatypes import Answer, Citation, Passage, Place
-from ragvoice.desk import Event
+from ragvoice.desk_turns import Event
 from ragvoice.turns.records import Turn, UsedPassage
 from ragvoice.voicebot import Found, Heard, Said
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ragvoice.desk import Desk
     from ragvoice.people.person import Person, Right
 
+_FOLDER = Path(__file__).parent
+
 Render = Callable[["Desk", "Person"], None]
 
 PAGES: tuple[tuple[Right, str, str, str], ...] = (
@@ -31,8 +33,9 @@ PAGES: tuple[tuple[Right, str, str, str], ...] = (
 
 def draw(person: Person, desk: Callable[[], Desk]) -> None:
     """:param desk: Gives the one of this process; its errors are shown, not raised."""
-    st.set_page_config(page_title="ragvoice", page_icon=":material/graphic_eq:", layout="wide")
-    st.html(Path(__file__).with_name("style.css"))
+    # A Material symbol or an emoji would be fetched from the network.
+    st.set_page_config(page_title="ragvoice", page_icon=_FOLDER / "icon.svg", layout="wide")
+    st.html(_FOLDER / "style.css")
     pages = [
         st.Page(_page(module, person, desk), title=title, icon=icon, url_path=module, default=module == "ask")
         for right, title, module, icon in PAGES

@@ -7,7 +7,7 @@ import threading
 import uuid
 from collections.abc import Callable, Generator, Iterator
 
-from ragvoice.desk import Event
+from ragvoice.desk_turns import Event
 from ragvoice.fair_queue import Waiting
 
 _log = logging.getLogger(__name__)
