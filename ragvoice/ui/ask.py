@@ -34,6 +34,8 @@ LOOK_EVERY_S = 0.2
 DRAWN = 20
 """Exchanges of a long conversation that are drawn before somebody asks for the earlier ones."""
 
+_SHOW_LATEST = "document.querySelector('.rv-latest')?.scrollIntoView()"
+
 
 @dataclass
 class Talk:
@@ -57,7 +59,6 @@ def render(desk: Desk, person: Person, live_voice: LiveVoice | None = None) -> N
         _follow(talk, talk.running)
     with st.sidebar:
         conversations.draw(desk, person, talk.conversation_id, partial(_open, desk, person, talk))
-    st.html('<h1 class="rv-unseen">Ask your documents</h1>')
     with st.container(key="talk"):
         _draw_talk(desk, person, talk)
     with st.bottom:
@@ -65,7 +66,7 @@ def render(desk: Desk, person: Person, live_voice: LiveVoice | None = None) -> N
         if live_voice is not None:
             _take_live_turn(desk, person, talk, live_voice(desk, person, talk.conversation_id))
         st.chat_input(
-            "Ask in your own words, or record or attach a question",
+            "Ask a question",
             key="question",
             accept_audio=True,
             accept_file=True,
@@ -93,24 +94,31 @@ def _draw_talk(desk: Desk, person: Person, talk: Talk) -> None:
     if not shown:
         _draw_welcome(desk, person, talk)
         return
+    st.html('<h1 class="rv-unseen">Ask your documents</h1>')
     if len(shown) > DRAWN and not talk.whole:
         st.button("Earlier questions", key="earlier", on_click=lambda: setattr(talk, "whole", True))
         shown = shown[-DRAWN:]
-    for exchange in shown:
-        draw_exchange(
-            desk,
-            person,
-            exchange,
-            ahead=talk.running.ahead if talk.running else 0,
-            listen=partial(talk.player.play, exchange.key) if talk.player.clips.get(exchange.key) else None,
-            stop=partial(_stop, talk),
-            rated=partial(_rate, desk, person, talk, exchange),
-        )
+    for number, exchange in enumerate(shown, start=1):
+        latest = number == len(shown) > 1
+        with st.container(key="latest" if latest else None):
+            if latest:
+                # Nothing of a document or a person is in this script; the key makes it run once for each question.
+                script = f"<script>/*{exchange.key}*/{_SHOW_LATEST}</script>"
+                st.html(f'<div class="rv-latest"></div>{script}', unsafe_allow_javascript=True)
+            draw_exchange(
+                desk,
+                person,
+                exchange,
+                ahead=talk.running.ahead if talk.running else 0,
+                listen=partial(talk.player.play, exchange.key) if talk.player.clips.get(exchange.key) else None,
+                stop=partial(_stop, talk),
+                rated=partial(_rate, desk, person, talk, exchange),
+            )
 
 
 def _draw_welcome(desk: Desk, person: Person, talk: Talk) -> None:
     st.html(
-        '<div class="rv-welcome"><h2>Ask your documents</h2><p>Type a question, or press the microphone and speak. '
+        '<div class="rv-welcome"><h1>Ask your documents</h1><p>Type a question, or press the microphone and speak. '
         "The answer comes from your company's own documents, spoken and written, with the place where it stands. "
         "If it is not in the documents, you will be told so.</p></div>"
     )
@@ -181,8 +189,7 @@ def _follow(talk: Talk, running: RunningTurn) -> None:
     if not finished:
         return
     talk.running = None
-    ended = of_events(running.id, running.question, events, stopped=running.stopped, error=running.error)
-    talk.exchanges.append(replace(ended, key=running.id))
+    talk.exchanges.append(of_events(running.id, running.question, events, stopped=running.stopped, error=running.error))
 
 
 def _take_live_turn(desk: Desk, person: Person, talk: Talk, turn_id: str | None) -> None:

@@ -38,17 +38,18 @@ def draw(desk: Desk, person: Person, current: str, open_one: Callable[[str | Non
         return
     now = datetime.now().astimezone()
     everything = st.session_state.get("all-conversations", False)
-    for day, ones in groupby(found if everything else found[:SHOWN], lambda one: day_words(one.latest, now)):
-        st.caption(day)
-        for one in ones:
-            st.button(
-                label(one.first_question, 60) or "Nothing heard",
-                key=f"conversation-{one.conversation_id}",
-                type="secondary" if one.conversation_id == current else "tertiary",
-                width="stretch",
-                on_click=open_one,
-                args=(one.conversation_id,),
-            )
+    with st.container(key="conversations", gap="xsmall"):
+        for day, ones in groupby(found if everything else found[:SHOWN], lambda one: day_words(one.latest, now)):
+            st.caption(day)
+            for one in ones:
+                st.button(
+                    label(one.first_question, 60) or "Nothing heard",
+                    key=f"conversation-{one.conversation_id}",
+                    type="secondary" if one.conversation_id == current else "tertiary",
+                    width="stretch",
+                    on_click=open_one,
+                    args=(one.conversation_id,),
+                )
     if len(found) > SHOWN and not everything:
         st.button("Show all", key="show-all", on_click=lambda: st.session_state.update({"all-conversations": True}))
     if any(one.conversation_id == current for one in found):
@@ -84,13 +85,16 @@ def _draw_actions(desk: Desk, person: Person, current: str, open_one: Callable[[
 
 @st.dialog("Delete this conversation?", icon=":material/delete:")
 def _confirm_deletion(desk: Desk, person: Person, current: str, open_one: Callable[[str | None], None]) -> None:
+
+    def delete() -> None:
+        desk.conversations(person).delete(current)
+        open_one(None)
+
     st.write("Its questions, answers and ratings are removed from this server. This cannot be undone.")
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Keep it", key="keep"):
             st.rerun()
-        if st.button("Delete it", key="really-delete", type="primary"):
-            desk.conversations(person).delete(current)
-            open_one(None)
+        if st.button("Delete it", key="really-delete", type="primary", on_click=delete):
             st.rerun()
 
 

@@ -36,7 +36,7 @@ class Spot:
 @dataclass(frozen=True)
 class Exchange:
     key: str
-    """Of its widgets: the turn's identifier, or that of the attempt."""
+    """Of its widgets: the turn's identifier, or that of the attempt, also after its end."""
     question: str
     state: State
     answer: str = ""
@@ -98,7 +98,7 @@ def of_events(
     for event in events:
         match event:
             case Answer():
-                return of_answer(event)
+                return replace(of_answer(event), key=key)
             case Heard():
                 shown = replace(shown, question=event.transcription.text, spoken=True)
             case Found():

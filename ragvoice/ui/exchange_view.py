@@ -35,7 +35,7 @@ def draw_exchange(
     """:param ahead: Turns before this one, while it waits. :param listen: None where there is nothing to hear."""
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        with st.chat_message("user"):
+        with st.chat_message("user", avatar=":material/person:"):
             _draw_question(exchange)
         with st.chat_message("assistant", avatar=":material/graphic_eq:"):
             _draw_answer(exchange, ahead, stop)

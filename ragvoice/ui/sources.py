@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 CARD_CONTEXT = 160
 """Characters before and behind the quote on its card."""
-PAGE_CONTEXT = 2400
+PAGE_CONTEXT = 3000
 """Of the opened document around the place."""
+LEAD_IN = 200
+"""Of it, what stands directly before the place; the rest before it is folded away, so that the place is in view."""
 
 _HEADING = re.compile(r"^#{1,6}[ \t]+(.*)$", re.MULTILINE)
 _TABLE_RULE = re.compile(r"^\|?[ \t]*:?-{3,}:?[ \t]*(\|[ \t]*:?-{3,}:?[ \t]*)*\|?[ \t]*$\n?", re.MULTILINE)
@@ -63,6 +65,21 @@ def _to_a_word(text: str) -> int:
     return space.end() if space else 0
 
 
+def on_few_lines(part: Excerpt) -> Excerpt:
+    """Without its empty lines."""
+    before, quote, after = (re.sub(r"\n\s*\n", "\n", text) for text in (part.before, part.quote, part.after))
+    return Excerpt(before, quote, after, part.starts_inside, part.ends_inside)
+
+
+def folded(part: Excerpt, lead_in: int) -> tuple[Excerpt, Excerpt]:
+    """What stands before it, and the same excerpt with at most so many characters before its quote, from a new line."""
+    cut = max(0, len(part.before) - lead_in)
+    line = part.before.find("\n", cut)
+    cut = 0 if cut == 0 else line + 1 if line >= 0 else cut
+    earlier = Excerpt(part.before[:cut], "", "", part.starts_inside, False)
+    return earlier, Excerpt(part.before[cut:], part.quote, part.after, part.starts_inside and not cut, part.ends_inside)
+
+
 def excerpt_html(part: Excerpt) -> str:
     """Escaped; the quote in `<mark>`."""
     quote = f"<mark>{_plain(part.quote)}</mark>" if part.quote.strip() else ""
@@ -94,6 +111,7 @@ def draw_cards(desk: Desk, person: Person, spots: tuple[Spot, ...], key: str) ->
             except RagVoiceError:
                 st.html(f'<div class="rv-source">{where_html(spot)}<p>This document is not there any more.</p></div>')
                 continue
+            part = on_few_lines(part)
             st.html(
                 f'<div class="rv-source" role="group" aria-label="Source {number}">{where_html(spot)}'
                 f"<blockquote>{excerpt_html(part)}</blockquote></div>"
@@ -108,7 +126,7 @@ def draw_cards(desk: Desk, person: Person, spots: tuple[Spot, ...], key: str) ->
                 _open(desk, person, spot)
 
 
-@st.dialog("In the document", width="large", icon=":material/description:")
+@st.dialog("In the document", width="medium", icon=":material/description:")
 def _open(desk: Desk, person: Person, spot: Spot) -> None:
     try:
         text = desk.document(person, spot.doc_id).text
@@ -116,8 +134,12 @@ def _open(desk: Desk, person: Person, spot: Spot) -> None:
         st.error(str(error), icon=":material/lock:")
         return
     part = excerpt(text, spot, PAGE_CONTEXT)
+    earlier, part = folded(part, LEAD_IN)
     if not part.quote:
         st.info("The document has changed since: the quoted words are not in it any more.", icon=":material/update:")
     st.html(f'<div class="rv-source">{where_html(spot)}</div>')
+    if earlier.before.strip():
+        with st.expander("The text before"):
+            st.html(f'<div class="rv-document">{excerpt_html(earlier)}</div>')
     with st.container(height=420, border=True):
         st.html(f'<div class="rv-document" tabindex="0">{excerpt_html(part)}</div>')

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
@@ -54,7 +54,7 @@ CITED = Citation(
 
 
 class Index:
-    documents_by_id = {
+    documents_by_id: ClassVar = {
         "hr/handbook.pdf": IndexedDocument(
             "hr/handbook.pdf", "hr/handbook.pdf", "Employee handbook", HANDBOOK, (EVERYONE,), "h", {}
         ),
@@ -81,7 +81,7 @@ class Retriever:
 
 
 class ScriptedBot:
-    """Answers with a fixed sentence; questions with certain words end otherwise. `gate` holds the second sentence up."""
+    """Answers with two fixed sentences; `gate` holds the second one up. Questions with certain words end otherwise."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[object, tuple[Message, ...], tuple[str, ...]]] = []
@@ -125,8 +125,8 @@ class ScriptedBot:
                 return
             yield Said("You get 26 days in <b>Poland</b>.", CITED, TONE)
             self.gate.wait(20)
-            yield Said("Unused days expire.", None, TONE)
-            said = "You get 26 days in <b>Poland</b>. Unused days expire."
+            yield Said("Take them by March.", None, TONE)
+            said = "You get 26 days in <b>Poland</b>. Take them by March."
             yield replace(blank, outcome="answered", answer=said, confidence=0.8, citations=(CITED,))
         finally:
             self.closed.set()

@@ -101,7 +101,7 @@ def test_configured_examples_come_first(tmp_path: Path, bot: ScriptedBot) -> Non
 
 def test_an_answer_is_shown_escaped_with_its_source_and_confidence(desk: Desk) -> None:
     test = ask(page(desk), "How much leave in Poland?")
-    assert "You get 26 days in &lt;b&gt;Poland&lt;/b&gt;. Unused days expire." in html(test)
+    assert "You get 26 days in &lt;b&gt;Poland&lt;/b&gt;. Take them by March." in html(test)
     assert "<mark>Employees in Poland get 26 days of annual leave.</mark>" in html(test)
     assert "<script>" not in html(test)
     assert "Employee handbook" in html(test)
@@ -113,13 +113,13 @@ def test_the_first_sentence_is_shown_and_spoken_while_the_second_is_written(desk
     bot.gate.clear()
     test = ask(page(desk), "How much leave in Poland?", finish=False)
     until(test, "You get 26 days")
-    assert "Unused days" not in html(test)
+    assert "Take them" not in html(test)
     assert "Stop" in labels(test)
     player = test.session_state["talk"][1].player
     assert len(player.clips[player.current]) == 1
     bot.gate.set()
     finished(test)
-    assert "Unused days" in html(test)
+    assert "Take them" in html(test)
     assert len(player.clips[player.current]) == 2
     assert "Stop" not in labels(test)
 
@@ -134,8 +134,8 @@ def test_stop_ends_the_turn_and_the_page_goes_on_at_once(desk: Desk, bot: Script
     bot.gate.set()
     assert bot.closed.wait(10)
     checked(test.run())
-    assert "Unused days" not in html(test)
-    assert "Unused days" in html(ask(test, "And again?"))
+    assert "Take them" not in html(test)
+    assert "Take them" in html(ask(test, "And again?"))
 
 
 def test_what_the_documents_do_not_say_looks_different(desk: Desk) -> None:
@@ -250,8 +250,8 @@ def test_a_turn_of_the_live_voice_appears_once_it_is_logged(desk: Desk) -> None:
         return ended[0]
 
     test = page(desk, voice=voice)
-    assert html(test).count("Unused days expire.") == 1
-    assert html(checked(test.run())).count("Unused days expire.") == 1
+    assert html(test).count("Take them by March.") == 1
+    assert html(checked(test.run())).count("Take them by March.") == 1
 
 
 def test_open_shows_the_document_at_the_place(desk: Desk) -> None:

@@ -9,7 +9,7 @@ from ask_desk import CITED, HANDBOOK, LEAVE, QUOTE
 from ragvoice.datatypes import Answer, Transcription
 from ragvoice.turns.records import Circumstances, turn_of
 from ragvoice.ui.exchange import Spot, of_answer, of_events, of_turn
-from ragvoice.ui.sources import Excerpt, excerpt, excerpt_html, where_html
+from ragvoice.ui.sources import Excerpt, excerpt, excerpt_html, folded, on_few_lines, where_html
 from ragvoice.voicebot import Found, Heard, Said
 
 SPOT = Spot(
@@ -86,10 +86,23 @@ def test_a_running_turn_grows_with_its_events() -> None:
     assert (grown.answer, grown.state, len(grown.cited)) == ("26 days. Or 30.", "running", 1)
     assert of_events("k", "", events, stopped=True).state == "interrupted"
     assert of_events("k", "", events, error=ValueError()).state == "failed"
-    assert of_events("k", "", [*events, ANSWER]) == of_answer(ANSWER)
+    assert of_events("k", "", [*events, ANSWER]) == replace(of_answer(ANSWER), key="k")
 
 
 def logged(answer: Answer):  # type: ignore[no-untyped-def]
     from datetime import UTC, datetime
 
     return turn_of(answer, Circumstances({}, {}, "1", "c"), "i", datetime.now(UTC))
+
+
+def test_an_opened_document_has_the_place_in_view_and_the_rest_before_it_folded_away() -> None:
+    part = excerpt("first line\nsecond line\nthird quoted words end", replace(SPOT, quote="quoted"), 1000)
+    earlier, place = folded(part, 12)
+    assert (earlier.before, place.before) == ("first line\nsecond line\n", "third ")
+    assert folded(part, 1000) == (Excerpt("", "", "", False, False), part)
+
+
+def test_a_card_has_no_empty_lines() -> None:
+    assert on_few_lines(Excerpt("a\n\n\nb", "c\n \nd", "e\nf", True, True)) == Excerpt(
+        "a\nb", "c\nd", "e\nf", True, True
+    )

@@ -84,6 +84,7 @@ function build(root) {
     else draw()
   }
   document.addEventListener("keydown", onKey)
+  draw()
 
   return {
     show(newAnswer, newClips) {
