@@ -158,18 +158,25 @@ def _ask(desk: Desk, person: Person, talk: Talk, question: str | AudioChunk) -> 
 
 
 def _take_input(desk: Desk, person: Person, talk: Talk) -> None:
-    given: Any = st.session_state["question"]
-    recording = given.audio or (given.files[0] if given.files else None)
-    if recording is None:
-        _ask(desk, person, talk, given.text)
-        return
-    from ragvoice.speech.audio import decode
-
+    given = st.session_state["question"]
     try:
-        _ask(desk, person, talk, decode(recording.getvalue()))
+        question = question_in(given)
     except RagVoiceError as error:
         key = f"recording-{len(talk.exchanges)}"
-        talk.exchanges.append(of_events(key, given.text or recording.name, (), error=error))
+        talk.exchanges.append(of_events(key, given.text or "A recording", (), error=error))
+    else:
+        _ask(desk, person, talk, question)
+
+
+def question_in(given: Any) -> str | AudioChunk:
+    """:param given: What `st.chat_input` has taken: a recording counts, made here or attached, else the text.
+
+    :raises AudioError: for what is not a recording.
+    """
+    from ragvoice.speech.audio import decode
+
+    recordings = [given.audio] if given.audio else list(given.files)
+    return decode(recordings[0].getvalue()) if recordings else str(given.text)
 
 
 def _stop(talk: Talk) -> None:

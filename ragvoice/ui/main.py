@@ -31,11 +31,15 @@ PAGES: tuple[tuple[Right, str, str, str], ...] = (
 """Right, title, module with `render(desk, person)`, icon. The library checks the right again."""
 
 
-def draw(person: Person, desk: Callable[[], Desk]) -> None:
-    """:param desk: Gives the one of this process; its errors are shown, not raised."""
+def draw(find_person: Callable[[], Person], desk: Callable[[], Desk]) -> None:
+    """
+    :param find_person: Whoever looks at the page; ends the run where nobody is signed in.
+    :param desk: The one of this process; its errors are shown, not raised.
+    """
     # A Material symbol or an emoji would be fetched from the network.
     st.set_page_config(page_title="ragvoice", page_icon=_FOLDER / "icon.svg", layout="wide")
     st.html(_FOLDER / "style.css")
+    person = find_person()
     pages = [
         st.Page(_page(module, person, desk), title=title, icon=icon, url_path=module, default=module == "ask")
         for right, title, module, icon in PAGES

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from ask_desk import ScriptedBot, make_desk
 from streamlit.testing.v1 import AppTest
 
+from ragvoice.datatypes import AudioChunk
 from ragvoice.desk import Desk
-from ragvoice.errors import UsageError
+from ragvoice.errors import AudioError, UsageError
 from ragvoice.people.person import Person
+from ragvoice.speech.audio import wav_bytes
 from ragvoice.turns.log import Selection
+from ragvoice.ui.ask import question_in
 from ragvoice.ui.conversations import as_json, as_markdown
 
 ADA, BOB = Person("ada"), Person("bob")
@@ -260,3 +266,39 @@ def test_open_shows_the_document_at_the_place(desk: Desk) -> None:
     checked(button.click().run())
     assert "rv-document" in html(test)
     assert "In Germany it is 30." in html(test)
+
+
+def test_a_recording_counts_before_the_text_beside_it() -> None:
+    tone = AudioChunk(np.full(16_000, 0.5, np.float32), 16_000)
+    recording = io.BytesIO(wav_bytes(tone))
+    for given in ({"audio": recording, "files": []}, {"audio": None, "files": [recording]}):
+        question = question_in(SimpleNamespace(text="ignored", **given))
+        assert isinstance(question, AudioChunk)
+        assert len(question.samples_t) == 16_000
+        assert question.samples_t.mean() == pytest.approx(0.5, abs=0.01)
+    assert question_in(SimpleNamespace(text="How much?", audio=None, files=[])) == "How much?"
+    with pytest.raises(AudioError):
+        question_in(SimpleNamespace(text="", audio=None, files=[io.BytesIO(b"not a recording")]))
+
+
+def test_a_spoken_question_shows_what_was_heard(desk: Desk, bot: ScriptedBot) -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from ragvoice.ui import ask
+
+        state = st.session_state
+        desk, person = state["the_desk"], state["the_person"]
+        ask.render(desk, person)
+        st.button(
+            "speak", key="speak", on_click=lambda: ask._ask(desk, person, state["talk"][1], state["the_question"])
+        )
+
+    test = AppTest.from_function(script, default_timeout=20)
+    test.session_state["the_desk"], test.session_state["the_person"] = desk, ADA
+    test.session_state["the_question"] = AudioChunk(np.full(16_000, 0.5, np.float32), 16_000)
+    test.run().button(key="speak").click().run()
+    assert ">heard</span> How much leave in Poland?" in html(finished(test))
+    test.session_state["the_question"] = AudioChunk(np.zeros(16_000, np.float32), 16_000)
+    test.button(key="speak").click().run()
+    assert any("No question heard" in badge for badge in badges(finished(test)))
