@@ -90,6 +90,13 @@ def _draw_badge(badge: Badge) -> None:
 
 def _draw_actions(exchange: Exchange, listen: Callable[[], None] | None, rated: Rated) -> None:
     key = exchange.key
+    thumbs, reason = f"rating-{key}", f"reason-{key}"
+
+    def take() -> None:
+        chosen = st.session_state[thumbs]
+        if chosen is not None:
+            rated(1 if chosen else -1, str(st.session_state.get(reason, exchange.reason)))
+
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"actions-{key}"):
         if listen is not None:
             st.button("Listen", key=f"listen-{key}", icon=":material/volume_up:", type="tertiary", on_click=listen)
@@ -103,19 +110,8 @@ def _draw_actions(exchange: Exchange, listen: Callable[[], None] | None, rated: 
                 on_click=lambda: st.session_state.update(question=exchange.question),
             )
         if exchange.turn_id:
-            _draw_rating(exchange, rated)
-
-
-def _draw_rating(exchange: Exchange, rated: Rated) -> None:
-    thumbs, reason = f"rating-{exchange.key}", f"reason-{exchange.key}"
-
-    def take() -> None:
-        chosen = st.session_state[thumbs]
-        if chosen is not None:
-            rated(1 if chosen else -1, str(st.session_state.get(reason, exchange.reason)))
-
-    default = None if exchange.rating is None else int(exchange.rating == 1)
-    st.feedback("thumbs", key=thumbs, default=default, on_change=take)
+            default = None if exchange.rating is None else int(exchange.rating == 1)
+            st.feedback("thumbs", key=thumbs, default=default, on_change=take)
     if exchange.rating is not None:
         st.text_input(
             "Why? (optional)",
