@@ -15,6 +15,8 @@ _FRAME = frozenset(
     "changelog history".split()
 ) | {"table of contents"}
 """Headings that say where in a document one is, not what it is about."""
+_CLAUSE = re.compile(r"(?:what|how|when|where|who|why|which|if)\b", re.IGNORECASE)
+"""A heading that begins so would not be understood without its text."""
 _LONGEST = 70
 
 
@@ -31,6 +33,8 @@ def example_questions(passages: Iterable[Passage], count: int = 3) -> list[str]:
             continue
         if section.endswith("?"):
             asking.setdefault(passage.doc_id, section)
+        elif _CLAUSE.match(section):
+            continue
         elif (
             passage.title and len(passage.title) <= _LONGEST and section.lower() not in _FRAME | {passage.title.lower()}
         ):
@@ -42,4 +46,5 @@ def example_questions(passages: Iterable[Passage], count: int = 3) -> list[str]:
 def _inside(words: str) -> str:
     """As it stands within a sentence: `Employee handbook` begins small, `IT policy` and `Helbig AG` do not."""
     first, _, rest = words.partition(" ")
-    return words if first[1:] != first[1:].lower() or rest[:1].isupper() else f"{first.lower()} {rest}".strip()
+    is_name = first[1:] != first[1:].lower() or any(word[:1].isupper() for word in rest.split())
+    return words if is_name else f"{first.lower()} {rest}".strip()

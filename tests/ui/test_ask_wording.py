@@ -61,11 +61,16 @@ def test_examples_are_headings_that_ask_then_sections_of_other_documents() -> No
             passage("c.md", "Code of conduct", "Introduction", "", 0),
             passage("c.md", "Code of conduct", "§ 4.2 Gifts and favours", "", 0),
             passage("d.md", "", "Parking", "", 0),
-        ]
+            passage("e.md", "Travel and Expenses Policy", "What happens then", "", 0),
+            passage("e.md", "Travel and Expenses Policy", "5 Meals", "", 0),
+        ],
+        count=9,
     )
     assert found == [
         "How much leave do I get?",
         "What does the IT policy say about passwords?",
         "What does the code of conduct say about gifts and favours?",
+        "What does the Travel and Expenses Policy say about meals?",
     ]
+    assert example_questions([LEAVE, LEAVE], count=3) == ["How much leave do I get?"]
     assert example_questions([]) == []
