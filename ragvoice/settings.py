@@ -117,6 +117,9 @@ class Settings(BaseSettings):
     speed: float = Field(1.0, gt=0.3, lt=3)
     """Speaking rate; 1 is the voice's own."""
 
+    examples: tuple[str, ...] = ()
+    """Questions that the page suggests to a first visitor; none: such as its documents' headings ask."""
+
     threads: int = Field(default_factory=lambda: max(1, len(os.sched_getaffinity(0))), ge=1)
     """CPU threads of each model; they run one after another."""
 
@@ -128,9 +131,6 @@ class Settings(BaseSettings):
     """After so many days a logged turn is deleted."""
     turns: Path | None = None
     """File of the logged turns; None is RAGVOICE_HOME/turns.sqlite."""
-
-    examples: tuple[str, ...] = ()
-    """Questions that the page suggests to a first visitor; none: such as its documents' headings ask."""
 
     @field_validator("groups", mode="before")
     @classmethod
