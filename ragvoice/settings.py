@@ -118,6 +118,9 @@ class Settings(BaseSettings):
     speed: float = Field(1.0, gt=0.3, lt=3)
     """Speaking rate; 1 is the voice's own."""
 
+    examples: tuple[str, ...] = ()
+    """Questions that the page suggests to a first visitor; none: such as its documents' headings ask."""
+
     threads: int = Field(default_factory=lambda: max(1, len(os.sched_getaffinity(0))), ge=1)
     """CPU threads of each model; they run one after another."""
 
