@@ -129,7 +129,7 @@ class VoiceBot:
         )
         if not isinstance(question, str):
             if isinstance(question, AudioChunk):
-                transcription = self._transcribe(question)
+                transcription = self.recogniser.transcribe(question)
                 clock.mark("transcribe")
             else:
                 transcription = question
@@ -190,17 +190,22 @@ class VoiceBot:
         assert isinstance(answer, Answer)
         return answer
 
-    def _transcribe(self, audio: AudioChunk) -> Transcription:
+    @property
+    def recogniser(self) -> SpeechToText:
+        """:raises SpeechError: when there is none."""
         if self._stt is None:
             raise SpeechError("A spoken question needs a recogniser, and none is configured.")
-        return self._stt.transcribe(audio)
+        return self._stt
 
-    def _synthesise(self, text: str, speak: bool) -> AudioChunk | None:
-        if not speak:
-            return None
+    @property
+    def voice(self) -> TextToSpeech:
+        """:raises SpeechError: when there is none."""
         if self._tts is None:
             raise SpeechError("A spoken answer needs a voice, and none is configured.")
-        return self._tts.synthesise(speakable(text))
+        return self._tts
+
+    def _synthesise(self, text: str, speak: bool) -> AudioChunk | None:
+        return self.voice.synthesise(speakable(text)) if speak else None
 
     def _speak_line(self, text: str, speak: bool, clock: _Clock) -> Iterator[Said]:
         audio = self._synthesise(text, speak)

@@ -51,7 +51,7 @@ def test_the_recorded_question_is_understood_and_answered(spoken_turn: list[Even
 def test_the_spoken_answer_says_what_is_written(bot: VoiceBot, spoken_turn: list[Event]) -> None:
     chunks = [event.audio for event in spoken_turn if isinstance(event, Said) and event.audio is not None]
     spoken = AudioChunk(np.concatenate([chunk.samples_t for chunk in chunks]), chunks[0].sample_rate_hz)
-    heard = bot._transcribe(resample(spoken, 16_000)).text
+    heard = bot.recogniser.transcribe(resample(spoken, 16_000)).text
     answer = spoken_turn[-1]
     assert isinstance(answer, Answer)
     written, listened = set(normalise(answer.answer).split()), set(normalise(heard).split())
