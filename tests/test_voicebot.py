@@ -155,3 +155,17 @@ def test_a_confidence_that_was_fitted_for_another_model_is_noted(
     assert not caplog.records
     build.build_answering(settings.model_copy(update={"adapter": "mine", "llm_runtime": "openai"}))
     assert "another adapter" in caplog.text
+
+
+def test_a_question_that_is_recognised_already_is_not_recognised_again(bot: VoiceBot) -> None:
+    heard = Transcription("From which day do I need a doctor's note in England?", "en", 3.0, confidence=0.9)
+    deaf = VoiceBot(bot._retriever, bot._answering)
+
+    events = list(deaf.turn(heard))
+
+    answer = events[-1]
+    assert isinstance(answer, Answer)
+    assert events[0] == Heard(heard)
+    assert answer.transcription == heard
+    assert answer.timings.transcribe is None
+    assert "eighth day" in answer.answer

@@ -151,7 +151,7 @@ def ask(
     if as_json:
         typer.echo(json.dumps(answer_json(result, None)))
     else:
-        _print_sources(result)
+        print_sources(result)
         if path:
             typer.echo(f"audio: {path}")
         if logged:
@@ -241,7 +241,8 @@ def _decoded(file: Path) -> AudioChunk:
     return decode(file)
 
 
-def _print_sources(answer: Answer) -> None:
+def print_sources(answer: Answer) -> None:
+    """Citations, outcome and timings."""
     from ragvoice.contract import place_json
 
     typer.echo("\n")

@@ -154,7 +154,7 @@ class Dialogue:
     def _speech_started(self, event: SpeechStarted) -> None:
         soon = event.at_s - self._ended_at_s <= self._options.rejoin_s
         before = self._answers.unheard_question(self._now) if soon else None
-        self._answers.interrupt(self._now)
+        self._answers.interrupt(self._now, continues=before is not None)
         self._emit(event)
         if self._utterance is None:
             self._utterance = Utterance(before)
@@ -192,7 +192,7 @@ class Dialogue:
     def _commit(self) -> None:
         if self._endpointer.speaking:
             self._speech_ended(self._endpointer.end())
-        elif self._utterance is None:
+        elif self._utterance is None and not self._answers.answering(self._now):
             self._emit(NothingHeard())
 
     def _want(self, kind: JobKind) -> None:
