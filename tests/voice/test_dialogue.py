@@ -82,7 +82,7 @@ def test_speech_is_given_to_the_recogniser_with_what_was_before_it(scene: Scene)
 def test_who_goes_on_gets_no_answer_to_half_a_question(scene: Scene) -> None:
     scene.speak(0.8)
     scene.silence(0.25)
-    scene.recognise("How many holidays do I get")
+    scene.recognise(QUESTION)
     begun = scene.last(StartTurn)
     scene.answer(said("You get 25.", 1.0))
 
@@ -242,15 +242,15 @@ def test_a_cough_of_a_tenth_of_a_second_does_not_stop_an_answer(scene: Scene) ->
 
 
 def test_who_goes_on_before_the_voice_has_begun_has_only_paused(scene: Scene) -> None:
-    asked(scene, "How many holidays do I get")
+    asked(scene, "How many holidays?")
     scene.silence(0.5)
     scene.speak(0.5)
     scene.silence(0.25)
-    scene.recognise("in Poland?")
+    scene.recognise("In Poland, I mean.")
 
     question = scene.last(StartTurn).question
     assert isinstance(question, Transcription)
-    assert question.text == "How many holidays do I get in Poland?"
+    assert question.text == "How many holidays? In Poland, I mean."
     assert Interrupted("", 0.0, continues=True) in events(scene.actions)
 
 
