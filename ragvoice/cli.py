@@ -15,7 +15,19 @@ import typer
 from finetune.command import app as finetune_app
 from ingest.command import EPILOG as INGEST_EPILOG
 from ingest.command import ingest_command
-from ragvoice.commands import ask, conversations, documents, evaluate, index, models, replay, speech, talk, turns
+from ragvoice.commands import (
+    ask,
+    conversations,
+    documents,
+    evaluate,
+    index,
+    models,
+    people,
+    replay,
+    speech,
+    talk,
+    turns,
+)
 from ragvoice.errors import RagVoiceError, UsageError
 
 app = typer.Typer(
@@ -35,6 +47,7 @@ app.add_typer(documents.app, name="documents")
 app.add_typer(index.app, name="index")
 app.add_typer(turns.app, name="turns")
 app.add_typer(conversations.app, name="conversations")
+app.add_typer(people.app, name="people")
 app.command("replay", epilog="Example: ragvoice replay 3f2a91")(replay.replay)
 app.command("transcribe", epilog="Example: ragvoice transcribe question.wav --json")(speech.transcribe)
 app.command("speak", epilog='Example: ragvoice speak "Good morning." -o hello.wav')(speech.speak)

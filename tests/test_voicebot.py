@@ -94,6 +94,16 @@ def test_an_off_topic_question_is_an_abstention_without_citations(bot: VoiceBot)
     assert "Canberra" not in answer.answer
 
 
+def test_what_is_read_ahead_changes_no_answer(bot: VoiceBot) -> None:
+    question = "From which day do I need a doctor's note in England?"
+    before = bot.ask(question)
+    assert not bot.prepare(" ")
+    assert bot.prepare("From which day do I need a doctor's")
+    after = bot.ask(question)
+    assert (before.outcome, before.answer, before.citations) == ("answered", after.answer, after.citations)
+    assert (before.confidence, before.draft, before.prompt_hash) == (after.confidence, after.draft, after.prompt_hash)
+
+
 def test_an_empty_or_endless_question_is_refused(bot: VoiceBot) -> None:
     for question in ("  ", "word " * 10_000):
         with pytest.raises(UsageError):
