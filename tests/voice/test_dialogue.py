@@ -73,7 +73,7 @@ def test_speech_is_given_to_the_recogniser_with_what_was_before_it(scene: Scene)
     scene.silence(0.25)
     samples_t = scene.last(Recognise).sound.samples_t
 
-    # 0.8 s of speech, 0.2 s of pause, and what was kept of the silence before: 13 windows, while 3 were waited for.
+    # 0.8 s of speech, 0.1 s of pause, and what was kept of the silence before: 13 windows, while 3 were waited for.
     assert int((samples_t == 1.0).sum()) == 25 * 512
     assert (samples_t[: 13 * 512] == 0.0).all()
     assert samples_t[13 * 512] == 1.0
