@@ -270,16 +270,22 @@ def build_text_to_speech(settings: Settings) -> TextToSpeech:
 
 
 def build_voicebot(
-    settings: Settings, *, listens: bool, speaks: bool, retriever: HybridRetriever | None = None
+    settings: Settings,
+    *,
+    listens: bool,
+    speaks: bool,
+    retriever: HybridRetriever | None = None,
+    follows: bool | None = None,
 ) -> VoiceBot:
     """:param listens: Load the recogniser.
     :param speaks: Load the voice.
     :param retriever: One that is open already, to be answered from as it is; None opens the configured index, and
-        follows its generations and the adapters that are promoted.
+        follows its generations.
+    :param follows: Whether to follow the adapters that are promoted; None does so without a given retriever.
     """
     from ragvoice.voicebot import VoiceBot
 
-    follows = retriever is None and follows_promotions(settings)
+    follows = (retriever is None if follows is None else follows) and follows_promotions(settings)
     retriever = retriever or build_retriever(settings, open_live_index(settings))
     return VoiceBot(
         retriever,

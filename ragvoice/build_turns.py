@@ -40,7 +40,6 @@ def build_recorder(settings: Settings, *, keep: bool = True) -> Recorder:
         build_turn_log(settings),
         lambda: build_circumstances(settings),
         lambda generation: index_id(settings, generation),
-        person=settings.person,
         keep=keep and settings.turn_log,
     )
 

@@ -12,6 +12,8 @@
     +-- GenerationError       the language model failed or its server does not answer
     +-- TrainingError         a fine-tuning run cannot begin or go on; its last checkpoint is kept
     +-- TurnLogError          the file of the logged turns cannot be read or written
+    +-- AccessError           this person may not do that, or is not who they say they are
+    +-- BusyError             too many people wait already; the same call may succeed in a moment
 
 A message says what was got, what was expected and what to do next. `code` is stable and goes into JSON output.
 """
@@ -65,3 +67,11 @@ class TurnLogError(RagVoiceError):
 
 class TrainingError(RagVoiceError):
     code = "training"
+
+
+class AccessError(RagVoiceError):
+    code = "access"
+
+
+class BusyError(RagVoiceError):
+    code = "busy"

@@ -59,6 +59,8 @@ class Heard:
 class Found:
     standalone_question: str
     passages: tuple[Passage, ...]
+    begun: Answer | None = None
+    """The turn as far as it is known, without a word said: what is logged of it when it is cut short."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,8 @@ class VoiceBot:
         )
         passages = tuple(found)
         clock.mark("retrieve", since=started)
-        yield Found(standalone, passages)
+        blank = replace(blank, question=question, standalone_question=standalone, passages=passages)
+        yield Found(standalone, passages, replace(blank, outcome="answered", answer=""))
         # A question that was searched for by itself is read by itself.
         told = history if standalone != question.strip() else ()
         stream = answering.stream(question, passages, told, style, heard)
@@ -161,13 +164,10 @@ class VoiceBot:
             yield from self._speak_line(verdict.answer, speak, clock)
         yield replace(
             blank,
-            question=question,
-            standalone_question=standalone,
             outcome=verdict.outcome,
             answer=verdict.answer,
             confidence=round(verdict.confidence, 4),
             citations=verdict.citations,
-            passages=passages,
             timings=clock.timings(stream.first_token_at),
             draft=verdict.draft,
             evidence=verdict.evidence,

@@ -133,14 +133,21 @@ def ask(
     def answer(request: Request) -> dict[str, Any]:
         asked = _decoded(request.audio) if request.audio else request.question or ""
         done = bot.ask(asked, request.history, who, wanted)
-        recorder.record(done, groups=who, style=wanted, history=request.history)
+        recorder.record(done, person=settings.person, groups=who, style=wanted, history=request.history)
         return answer_json(done, request.id)
 
     if input_file:
         _run_lines(input_file, answer)
         return
     result, path = _one_turn(bot, heard or question or "", history, who, wanted, speak, quiet=as_json)
-    logged = recorder.record(result, groups=who, style=wanted, history=history, conversation_id=conversation_id)
+    logged = recorder.record(
+        result,
+        person=settings.person,
+        groups=who,
+        style=wanted,
+        history=history,
+        conversation_id=conversation_id,
+    )
     if as_json:
         typer.echo(json.dumps(answer_json(result, None)))
     else:

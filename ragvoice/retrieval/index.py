@@ -204,13 +204,16 @@ class DocumentIndex:
         rows = self._database.execute(f"SELECT {columns} FROM documents ORDER BY doc_id")
         return [_document(row) for row in rows]
 
-    def document(self, doc_id: str) -> IndexedDocument:
-        """:raises UsageError: when there is no such document."""
+    def document(self, doc_id: str, groups: Iterable[str] | None = None) -> IndexedDocument:
+        """:param groups: Of who wants to see it, besides everyone; None sees every document.
+        :raises UsageError: when there is no such document for them.
+        """
         columns = _DOCUMENT_COLUMNS.format(text="text")
         row = self._database.execute(f"SELECT {columns} FROM documents WHERE doc_id = ?", (doc_id,)).fetchone()
-        if row is None:
+        found = None if row is None else _document(row)
+        if found is None or (groups is not None and not {*groups, EVERYONE} & {*found.allowed_groups}):
             raise UsageError(f"There is no document {doc_id!r} in the index. See: ragvoice documents list")
-        return _document(row)
+        return found
 
     def chunk_spans(self, doc_id: str) -> list[ChunkSpan]:
         rows = self._database.execute(

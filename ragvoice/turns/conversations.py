@@ -61,6 +61,19 @@ class Conversations:
         with self._log.opened() as database:
             return rows.history(database, whole)
 
+    def said_in(self, conversation_id: str) -> tuple[Message, ...]:
+        """The same by the whole identifier, which may be a new one.
+
+        :raises UsageError: when it is somebody else's.
+        """
+        with self._log.opened() as database:
+            owners = database.execute(
+                "SELECT DISTINCT person FROM turns WHERE conversation_id = ?", (conversation_id,)
+            ).fetchall()
+            if any(owner != self._person for (owner,) in owners):
+                raise UsageError(f"There is no conversation {conversation_id!r} of {self._person!r}.")
+            return rows.history(database, conversation_id)
+
     def turns(self, name: str) -> tuple[Turn, ...]:
         """Oldest first. :raises UsageError: as `resolve`."""
         return tuple(reversed(self._log.find(self._selection(name))))

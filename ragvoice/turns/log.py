@@ -94,10 +94,13 @@ class TurnLog:
         with self.opened() as database:
             return int(database.execute(f"SELECT count(*) FROM turns WHERE {condition}", arguments).fetchone()[0])
 
-    def rate(self, turn_id: str, rating: int, reason: str = "") -> str:
-        """:param rating: 1 or -1; a new one replaces the one before. :returns: The whole turn_id."""
+    def rate(self, turn_id: str, rating: int, reason: str = "", *, person: str | None = None) -> str:
+        """:param rating: 1 or -1; a new one replaces the one before.
+        :param person: Whose turn it must be; None for anybody's.
+        :returns: The whole turn_id. :raises UsageError: when there is none.
+        """
         with self.opened() as database, writing(database):
-            whole = rows.full_id(database, "turn_id", turn_id, "turn")
+            whole = rows.full_id(database, "turn_id", turn_id, "turn", person)
             database.execute("UPDATE turns SET rating = ?, reason = ? WHERE turn_id = ?", (rating, reason, whole))
             return whole
 

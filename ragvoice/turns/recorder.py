@@ -22,7 +22,6 @@ class Recorder:
         circumstances: Callable[[], Circumstances],
         index_id: Callable[[str], str],
         *,
-        person: str = "",
         keep: bool = True,
     ):
         """
@@ -32,7 +31,6 @@ class Recorder:
         self._log = log
         self._find_circumstances = circumstances
         self._index_id = index_id
-        self._person = person
         self.keeps = keep
         self._looked_at = dict[str | None, Circumstances]()
         """By the adapter that answers name."""
@@ -41,6 +39,7 @@ class Recorder:
         self,
         answer: Answer,
         *,
+        person: str = "",
         groups: Iterable[str] = (),
         style: Style = "spoken",
         history: Sequence[Message] = (),
@@ -56,7 +55,7 @@ class Recorder:
                 self._circumstances(answer.models.adapter),
                 self._index_id(answer.index_generation),
                 self._log.now(),
-                person=self._person,
+                person=person,
                 groups=groups,
                 style=style,
                 history=history,

@@ -18,13 +18,13 @@ from ragvoice.turns.records import Circumstances, UsedModel
 
 
 def recorder(log: TurnLog, *, keep: bool = True) -> Recorder:
-    return Recorder(log, lambda: CIRCUMSTANCES, lambda generation: f"id of {generation}", person="ada", keep=keep)
+    return Recorder(log, lambda: CIRCUMSTANCES, lambda generation: f"id of {generation}", keep=keep)
 
 
 def test_a_turn_is_kept_with_what_it_depended_on(log: TurnLog, caplog: pytest.LogCaptureFixture) -> None:
     history = (Message("user", "Hi"), Message("agent", "Yes?"))
     answer = answer_of()
-    assert recorder(log).record(answer, groups=("hr", "it"), style="short", history=history)
+    assert recorder(log).record(answer, person="ada", groups=("hr", "it"), style="short", history=history)
     [turn] = log.find(Selection())
     assert (turn.person, turn.groups, turn.style, turn.history) == ("ada", ("hr", "it"), "short", history)
     assert (turn.index_generation, turn.index_id, turn.asked_at) == ("g1", "id of g1", "2026-11-24T12:00:00.000Z")

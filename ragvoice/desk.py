@@ -1,0 +1,222 @@
+"""All that the page and the voice door may ask of the application, in the name of one person.
+
+Rights are checked here, not in the page. Whatever belongs to somebody else is, to every method, not there.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ragvoice.background import in_background
+from ragvoice.datatypes import Answer, AudioChunk, Citation, Message, Passage, Style
+from ragvoice.errors import UsageError
+from ragvoice.fair_queue import FairQueue, Waiting
+from ragvoice.people.person import Person
+from ragvoice.voicebot import Event as BotEvent
+from ragvoice.voicebot import Found, Said, VoiceBot, check_question
+
+if TYPE_CHECKING:
+    from ragvoice.retrieval.index import ChunkSpan, DocumentIndex, IndexedDocument
+    from ragvoice.retrieval.retriever import HybridRetriever
+    from ragvoice.settings import Settings
+    from ragvoice.turns.conversations import Conversations
+    from ragvoice.turns.log import TurnLog
+    from ragvoice.turns.recorder import Recorder
+
+Event = Waiting | BotEvent
+
+
+@dataclass(frozen=True)
+class Models:
+    """What all people share."""
+
+    bot: VoiceBot
+    retriever: HybridRetriever
+    """The one that `bot` searches with."""
+
+
+@dataclass(frozen=True)
+class DeskStatus:
+    generation: str
+    """Of the index."""
+    documents: int
+    chunks: int
+    busy: int
+    """Turns that run or wait."""
+
+
+class Desk:
+    """One of a process, for all people and any thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        load: Callable[[], Models],
+        log: TurnLog,
+        recorder: Recorder,
+        queue: FairQueue | None = None,
+    ):
+        """:param load: Called at the first use, and again as long as it fails: the first document may come later.
+        :param recorder: Writes into `log`, or nothing if the settings say so.
+        """
+        self.settings = settings
+        self._load = load
+        self._loaded: Models | None = None
+        self._loading = threading.Lock()
+        self._log = log
+        self._recorder = recorder
+        self._queue = queue or FairQueue()
+
+    def ask(
+        self,
+        person: Person,
+        question: str | AudioChunk,
+        *,
+        conversation_id: str | None = None,
+        style: Style = "spoken",
+        speak: bool = True,
+    ) -> Iterator[Event]:
+        """Events in the order in which they happen: `Waiting` while others are served, then those of the bot.
+
+        The turn is logged before its `Answer` is handed out. Closed half-way, it is cancelled at the bot's next event
+        and logged with the sentences that were handed out, if there were any.
+
+        :param conversation_id: A stored one or a new identifier; None has no history.
+        :raises AccessError: without the right to ask.
+        :raises UsageError: for an empty or endless question, or somebody else's conversation.
+        :raises BusyError: from the iterator, when too many wait; and what `VoiceBot.turn` raises.
+        """
+        person.require("ask")
+        if isinstance(question, str):
+            check_question(question)
+        history = self.conversations(person).said_in(conversation_id) if conversation_id else ()
+        return self._recorded(person, question, history, conversation_id, style, speak)
+
+    def _recorded(
+        self,
+        person: Person,
+        question: str | AudioChunk,
+        history: Sequence[Message],
+        conversation_id: str | None,
+        style: Style,
+        speak: bool,
+    ) -> Iterator[Event]:
+        begun: Answer | None = None
+        said: list[Said] = []
+
+        def record(answer: Answer) -> None:
+            self._recorder.record(
+                answer,
+                person=person.name,
+                groups=person.groups,
+                style=style,
+                history=history,
+                conversation_id=conversation_id,
+            )
+
+        turn = self._queued(person, question, history, style, speak)
+        for event in in_background(turn, name="turn"):
+            match event:
+                case Found():
+                    begun = event.begun
+                case Said():
+                    said.append(event)
+                case Answer():
+                    record(event)
+                    begun = None
+            try:
+                yield event
+            except GeneratorExit:
+                if begun is not None and said:
+                    record(cut_short(begun, said))
+                raise
+
+    def _queued(
+        self, person: Person, question: str | AudioChunk, history: Sequence[Message], style: Style, speak: bool
+    ) -> Generator[Event]:
+        with self._queue.enter(person.name) as place:
+            yield from place.waiting()
+            yield from self.models.bot.turn(question, history, person.groups, style, speak=speak)
+
+    def conversations(self, person: Person) -> Conversations:
+        """This person's."""
+        from ragvoice.turns.conversations import Conversations
+
+        person.require("ask")
+        return Conversations(self._log, person.name)
+
+    def rate(self, person: Person, turn_id: str, rating: int, reason: str = "") -> None:
+        """:param rating: 1 or -1. :raises UsageError: when this person has no such turn, or for another rating."""
+        person.require("ask")
+        if rating not in (1, -1):
+            raise UsageError(f"A rating is 1 or -1, not {rating!r}.")
+        self._log.rate(turn_id, rating, reason, person=person.name)
+
+    def search(self, person: Person, query: str, k: int = 10) -> list[Passage]:
+        """:raises UsageError: for an empty or endless query."""
+        person.require("ask")
+        check_question(query)
+        return self.models.retriever.search(query, k, person.groups)
+
+    def documents(self, person: Person) -> list[IndexedDocument]:
+        """All of them, without their texts, for who looks after them. :raises AccessError: for anybody else."""
+        person.require("documents")
+        return self._index.documents()
+
+    def document(self, person: Person, doc_id: str) -> IndexedDocument:
+        """With its text, if this person's groups may read it, or if they look after the documents.
+
+        :raises UsageError: when there is none that they may see.
+        """
+        person.require("ask")
+        return self._index.document(doc_id, None if person.may("documents") else person.groups)
+
+    def chunks(self, person: Person, doc_id: str) -> list[ChunkSpan]:
+        """How a document is cut. :raises UsageError: as `document`."""
+        return self._index.chunk_spans(self.document(person, doc_id).doc_id)
+
+    def status(self) -> DeskStatus:
+        manifest = self._index.manifest
+        return DeskStatus(manifest.generation, manifest.documents, manifest.chunks, self._queue.length)
+
+    @property
+    def models(self) -> Models:
+        """Loaded once; ask for them early to have them warm. :raises ModelError, VectorIndexError: see `build_desk`."""
+        with self._loading:
+            if self._loaded is None:
+                self._loaded = self._load()
+            return self._loaded
+
+    @property
+    def _index(self) -> DocumentIndex:
+        return self.models.retriever.index.current()
+
+
+def cut_short(begun: Answer, said: Sequence[Said], heard: str | None = None) -> Answer:
+    """An answer that was interrupted. Its confidence, which is known at the end only, is 0.
+
+    :param begun: From `Found`.
+    :param heard: What of it was heard; None is all that was said.
+    """
+    citations: dict[Citation, None] = dict.fromkeys(one.citation for one in said if one.citation is not None)
+    answer = " ".join(one.text.strip() for one in said) if heard is None else heard
+    return replace(begun, answer=answer, citations=tuple(citations))
+
+
+def build_desk(settings: Settings) -> Desk:
+    """Without any model yet: `Desk.models` loads them, and raises ModelError or VectorIndexError when one of them, or
+    the index, is not there."""
+    from ragvoice.build_turns import build_recorder, build_turn_log
+
+    return Desk(settings, lambda: load_models(settings), build_turn_log(settings), build_recorder(settings))
+
+
+def load_models(settings: Settings) -> Models:
+    from ragvoice.build import build_retriever, build_voicebot, open_live_index
+
+    retriever = build_retriever(settings, open_live_index(settings))
+    bot = build_voicebot(settings, listens=True, speaks=True, retriever=retriever, follows=True)
+    return Models(bot, retriever)
