@@ -73,7 +73,7 @@ def read_job(folder: Path) -> Job:
         state=state,
         stages=stages,
         line=line,
-        exit_code=end and end["exit_code"],
+        exit_code=end["exit_code"] if end else None,
         ended=end["ended"] if end else None if state == "running" else _last_sign_of_life(folder),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import fcntl
 import json
@@ -85,7 +86,7 @@ class Jobs:
             self._launch(self._folder / id_, made)
         return self.get(person, id_)
 
-    def list(self, person: Person, *kinds: str) -> list[Job]:
+    def list(self, person: Person, *kinds: str) -> builtins.list[Job]:
         """Those that the person may see, newest first.
 
         :param kinds: Of these kinds only; none named: all.
@@ -128,7 +129,7 @@ class Jobs:
             raise UsageError(f"There is no job {id_!r}.")
         return self._folder / id_
 
-    def _all(self) -> list[Job]:
+    def _all(self) -> builtins.list[Job]:
         if not self._folder.is_dir():
             return []
         jobs = []
