@@ -31,6 +31,11 @@ class DocumentOwner:
         self._person = person
         self._settings = settings
 
+    @property
+    def largest_mib(self) -> int:
+        """Of one upload."""
+        return self._settings.max_file_mib
+
     def state(self) -> IndexState:
         """What `ragvoice status` shows."""
         return index_state(self._settings.index_path, build_vector_store(self._settings))
@@ -40,8 +45,7 @@ class DocumentOwner:
 
         :raises UsageError, DocumentError: as `save_upload`.
         """
-        limit = self._settings.max_file_mib * 2**20
-        return save_upload(uploads_folder(), name, content, groups, self._person.name, limit)
+        return save_upload(uploads_folder(), name, content, groups, self._person.name, self.largest_mib * 2**20)
 
     def file_of(self, doc_id: str) -> Path | None:
         """The uploaded file that a document was made from, and nothing else; None when it was not uploaded."""

@@ -25,7 +25,9 @@ def figures(summary: SetSummary, names: Iterable[str]) -> alt.LayerChart | alt.F
                  alt.Tooltip("high:Q", format=".3f"), "n:Q"],
     )  # fmt: skip
     scale = alt.Scale(domain=[0, 1])
-    bars = base.mark_bar(height=14, opacity=0.8).encode(x=alt.X("value:Q", scale=scale, title=None))
+    bars = base.mark_bar(height=14, opacity=0.8).encode(
+        x=alt.X("value:Q", scale=scale, title=None, axis=alt.Axis(tickCount=5))
+    )
     spans = base.mark_rule(strokeWidth=2, color="#888").encode(x="low:Q", x2="high:Q")
     return alt.layer(bars, spans).properties(height=_ROW_PX * max(1, len(rows)))
 
@@ -40,9 +42,7 @@ def trend(summaries: Sequence[SetSummary], names: Iterable[str]) -> alt.LayerCha
         for summary in summaries
         if name in summary.scores
     ]
-    base = alt.Chart(alt.InlineData(values=rows)).encode(
-        x=alt.X("when:T", title=None), color=alt.Color("measure:N", title=None, legend=alt.Legend(orient="bottom"))
-    )
+    base = alt.Chart(alt.InlineData(values=rows)).encode(x=alt.X("when:T", title=None), color=_colour("measure"))
     band = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", title=None), y2="high:Q")
     line = base.mark_line(point=True).encode(
         y=alt.Y("value:Q", title=None), tooltip=["measure:N", "when:T", alt.Tooltip("value:Q", format=".3f"), "n:Q"]
@@ -69,12 +69,21 @@ def curves(metrics: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> al
         .encode(
             x=alt.X("step:Q", title="step"),
             y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
-            color=alt.Color("curve:N", title=None, legend=alt.Legend(orient="bottom")),
+            color=_colour("curve"),
             tooltip=["curve:N", "step:Q", alt.Tooltip("value:Q", format=".3f")],
         )
         .properties(height=260)
     )
     return chart
+
+
+def _colour(field: str) -> alt.Color:
+    """Told apart on light and dark; the theme's own colours are shades of two."""
+    import altair as alt
+
+    return alt.Color(
+        f"{field}:N", title=None, scale=alt.Scale(scheme="tableau10"), legend=alt.Legend(orient="bottom", columns=2)
+    )
 
 
 def words(measure: str) -> str:

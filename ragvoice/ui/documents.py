@@ -79,11 +79,13 @@ def _summary(state: IndexState) -> None:
                 icon=":material/upload_file:",
             )
     else:
-        columns = st.columns(4)
-        columns[0].metric("Documents", f"{state.manifest.documents:,}")
-        columns[1].metric("Passages", f"{state.manifest.chunks:,}")
-        columns[2].metric("Size", megabytes(sum(state.bytes.values())))
-        columns[3].metric("Published", state.manifest.published[:16].replace("T", " ") or "-", help="UTC")
+        published = state.manifest.published
+        with st.container(horizontal=True, gap="large"):  # wraps on a phone
+            st.metric("Documents", f"{state.manifest.documents:,}", width="content")
+            st.metric("Passages", f"{state.manifest.chunks:,}", width="content")
+            st.metric("Size", megabytes(sum(state.bytes.values())), width="content")
+            at = f"At {published[11:16]} UTC" if published else None
+            st.metric("Published", published[:10] or "-", width="content", help=at)
     if state.running is None and state.unfinished:
         st.info(
             f"A job was stopped after it had read {state.unfinished['files_read']} files. The next one goes on there.",
@@ -206,7 +208,10 @@ def _add(jobs: Jobs, person: Person, owner: DocumentOwner, state: IndexState) ->
     with st.form("upload", clear_on_submit=True):
         st.markdown("##### Upload files")
         files = st.file_uploader(
-            "Files", accept_multiple_files=True, help="PDF, Office, HTML, Markdown, e-mail, pictures, recordings, ..."
+            "Files",
+            accept_multiple_files=True,
+            max_upload_size=owner.largest_mib,
+            help="PDF, Office, HTML, Markdown, e-mail, pictures, recordings, ...",
         )
         groups = st.multiselect(
             "Who may read them",

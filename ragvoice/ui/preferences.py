@@ -206,7 +206,7 @@ def _widget(field: Field, current: Settings, costs: Mapping[str, list[ModelCost]
         case "share":
             return st.number_input(field.label, 0.0, 1.0, value, 0.05, **shared)
         case "decimal":
-            return st.number_input(field.label, least, greatest, value, 0.05, **shared)
+            return st.number_input(field.label, _decimal(least), _decimal(greatest), value, 0.05, **shared)
         case "switch":
             return st.toggle(field.label, value, **shared)
         case "text":
@@ -215,6 +215,10 @@ def _widget(field: Field, current: Settings, costs: Mapping[str, list[ModelCost]
 
 def _whole(value: float | None) -> int | None:
     return None if value is None else int(value)
+
+
+def _decimal(value: float | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def _all_fields() -> Iterator[Field]:

@@ -125,16 +125,18 @@ def _figures(summaries: Sequence[SetSummary]) -> None:
     before = next(
         (s for s in summaries if (s.set, s.style) == (summary.set, summary.style) and s.created < summary.created), None
     )
-    for column, name in zip(st.columns(len(_MAIN)), _MAIN, strict=True):
-        value, earlier = _value(summary, name), _value(before, name) if before else None
-        change = None if value is None or earlier is None else value - earlier
-        column.metric(
-            words(name).capitalize(),
-            "-" if value is None else f"{value:.2f}",
-            None if change is None else f"{change:+.2f}",
-            delta_color="inverse" if name == "refused_answerable" else "normal",
-            help=_HELP[name],
-        )
+    with st.container(horizontal=True, gap="large"):  # wraps on a phone
+        for name in _MAIN:
+            value, earlier = _value(summary, name), _value(before, name) if before else None
+            change = None if value is None or earlier is None else value - earlier
+            st.metric(
+                words(name).capitalize(),
+                "-" if value is None else f"{value:.2f}",
+                None if change is None or abs(change) < 0.005 else f"{change:+.2f}",
+                delta_color="inverse" if name == "refused_answerable" else "normal",
+                help=_HELP[name],
+                width="content",
+            )
     st.caption("Bars with their 95 % intervals" + ("; changes against the report before." if before else "."))
     st.altair_chart(figures(summary, _PLOTTED))
     seconds = {name: row for name, row in summary.scores.items() if name.endswith(("_p50", "_p95"))}
@@ -218,7 +220,9 @@ def _compare(reports: Reports, summaries: Sequence[SetSummary]) -> None:
             f"{comparison.common} questions that both have asked; {comparison.only_before} only before, "
             f"{comparison.only_after} only after."
         )
-        st.dataframe(comparison_rows(comparison), hide_index=True)
+        digits = st.column_config.NumberColumn(format="%.3f")
+        columns = {"Before": digits, "After": digits, "Change": digits}
+        st.dataframe(comparison_rows(comparison), hide_index=True, column_config=columns)
         changed = turned(
             reports.questions(before.report, before.set, before.style),
             reports.questions(after.report, after.set, after.style),

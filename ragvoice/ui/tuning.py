@@ -78,11 +78,15 @@ def table_row(run: RunSummary) -> dict[str, Any]:
         "Date": run.date,
         "Examples": run.examples,
         "Steps": run.steps,
-        "Held-out loss": run.held_out_loss,
+        "Held-out loss": _three_digits(run.held_out_loss),
         "Measure": run.measure,
-        "Base scores": run.base_score,
-        "Adapter scores": run.adapter_score,
+        "Base scores": _three_digits(run.base_score),
+        "Adapter scores": _three_digits(run.adapter_score),
     }
+
+
+def _three_digits(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _in_service(owner: TuningOwner, llm: str) -> None:
@@ -125,14 +129,12 @@ def _steps(jobs: Jobs, person: Person, owner: TuningOwner, run: RunSummary) -> N
 
     for step, title, what in _STEPS:
         words, button = st.columns([4, 1], vertical_alignment="center")
-        words.markdown(f"**{title}**  \n{what}")
+        words.markdown(what)
         resume = step == "train" and run.state == "training"
-        if button.button(
-            "Go on" if resume else "Start", key=f"step-{step}", help=f"{title}: {run.run}", width="stretch"
-        ):
+        if button.button("Go on training" if resume else title, key=f"step-{step}", width="stretch"):
             start(jobs, person, Finetune(step, run.run, resume=resume))
     words, button = st.columns([4, 1], vertical_alignment="center")
-    words.markdown("**Put into service**  \nRefused unless its evaluation shows that it is better and breaks no gate")
+    words.markdown("Put it into service; refused unless its evaluation shows that it is better and breaks no gate")
     if button.button("Promote", type="primary", width="stretch", disabled=run.state == "in service"):
         with kindly(), st.spinner("Merging the adapter into its base"):
             promotion = owner.promote(run.run)
