@@ -191,7 +191,7 @@ def _cost_table(jobs: Jobs, person: Person, field: Field, costs: list[ModelCost]
 def _widget(field: Field, current: Settings, costs: Mapping[str, list[ModelCost]]) -> Any:
     value, elsewhere = getattr(current, field.name), set_elsewhere(field.name)
     shared: dict[str, Any] = {
-        "help": f"{field.help}. {elsewhere.capitalize()}" if elsewhere else field.help,
+        "help": f"{field.help}; {elsewhere}" if elsewhere else field.help,
         "disabled": elsewhere is not None,
         "key": f"setting-{field.name}",
     }

@@ -3,6 +3,7 @@ only say what they were asked."""
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -88,24 +89,20 @@ def texts(app: AppTest) -> str:
 
 
 @contextmanager
-def finished(jobs: Jobs) -> Iterator[list[str]]:
+def finished(jobs: Jobs, person: Person = ADMIN) -> Iterator[list[str]]:
     """The arguments of the one job that is started within, once it has ended."""
-    before = {job.id for job in jobs.list(ADMIN)}
+    before = {job.id for job in jobs.list(person)}
     arguments: list[str] = []
     yield arguments
-    [started] = [job for job in jobs.list(ADMIN) if job.id not in before]
+    [started] = [job for job in jobs.list(person) if job.id not in before]
     deadline = time.monotonic() + 60
-    while jobs.get(ADMIN, started.id).state == "running" and time.monotonic() < deadline:
+    while jobs.get(person, started.id).state == "running" and time.monotonic() < deadline:
         time.sleep(0.05)
-    import json
-
-    arguments += json.loads(jobs.output(ADMIN, started.id))["arguments"]
+    arguments += json.loads(jobs.output(person, started.id))["arguments"]
 
 
 def write_report(name: str, created: str, results: list[Any], broken: tuple[str, ...] = ()) -> Path:
     """A report in the folder of the reports, over a set called `handbook`."""
-    import json
-
     from ragvoice.evaluation.report import SetReport, report_json
     from ragvoice.evaluation.scores import summarise
 

@@ -106,7 +106,7 @@ def test_one_question_to_base_and_adapter(site: Site, run: RunFolder) -> None:
     app = page(render, site[0], OWNER, site[1])
 
     next(box for box in app.text_input if box.label == "Question").input("How long is leave?")
-    with finished(site[1]) as arguments:
+    with finished(site[1], OWNER) as arguments:
         press(app, "Ask the base and the adapter")
 
     assert arguments[:2] == ["finetune", "ask"]
