@@ -11,7 +11,8 @@ from ragvoice.datatypes import Passage
 from ragvoice.errors import AccessError
 from ragvoice.jobs.jobs import Jobs
 from ragvoice.settings import Settings
-from ragvoice.ui.documents import matching, megabytes, render
+from ragvoice.ui.documents import matching, render
+from ragvoice.ui.job_view import megabytes
 
 Site = tuple[FakeDesk, Jobs]
 HANDBOOK = "hr/employee-handbook.pdf"
