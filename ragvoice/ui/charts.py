@@ -82,7 +82,10 @@ def _colour(field: str) -> alt.Color:
     import altair as alt
 
     return alt.Color(
-        f"{field}:N", title=None, scale=alt.Scale(scheme="tableau10"), legend=alt.Legend(orient="bottom", columns=2)
+        f"{field}:N",
+        title=None,
+        scale=alt.Scale(scheme="tableau10"),
+        legend=alt.Legend(orient="bottom", columns=2, symbolOpacity=1),
     )
 
 

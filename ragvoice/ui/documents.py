@@ -72,7 +72,7 @@ def _summary(state: IndexState) -> None:
             )
     else:
         published = state.manifest.published
-        with st.container(horizontal=True, gap="large"):  # wraps on a phone
+        with st.container(horizontal=True, gap="medium"):  # wraps on a phone
             st.metric("Documents", f"{state.manifest.documents:,}", width="content")
             st.metric("Passages", f"{state.manifest.chunks:,}", width="content")
             st.metric("Size", megabytes(sum(state.bytes.values())), width="content")

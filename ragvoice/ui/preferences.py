@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
+from ragvoice.settings import WORKING_FOLDER_FILE
 from ragvoice.settings_file import REBUILD, REINGEST, save_settings, set_elsewhere
 from ragvoice.ui.job_view import kindly, megabytes, open_jobs, show_jobs, start
 from ragvoice.ui.wording import label
@@ -84,6 +86,8 @@ def render(desk: Desk, person: Person, jobs: Jobs | None = None) -> None:
     st.title("Settings", anchor=False)
     with kindly():
         current = read_settings()
+        if Path(WORKING_FOLDER_FILE).is_file():
+            st.info(f"{WORKING_FOLDER_FILE} in the working folder decides; change the settings there.")
         _pending(desk.settings, current)
         show_jobs(jobs, person, "pull")
         costs = _costs()
@@ -118,6 +122,12 @@ def consequences(names: Mapping[str, Any] | list[str]) -> list[str]:
     elif read_again:
         sentences.append(f"The next ingest reads documents with it ({', '.join(read_again)}).")
     return sentences
+
+
+def cost_words(cost: ModelCost) -> str:
+    """Of a model in use."""
+    where = f"{megabytes(cost.disk_bytes)} on disk" if cost.installed else "not on this machine"
+    return f"{cost.name}: {where}, about {megabytes(cost.weights_bytes)} in memory, licence {cost.licence}"
 
 
 def _pending(running: Settings, current: Settings) -> None:
@@ -199,7 +209,11 @@ def _widget(field: Field, current: Settings, costs: Mapping[str, list[ModelCost]
         case "model" | "choice":
             known = [cost.name for cost in costs[field.task]] if field.task else list(field.choices)
             options = known if value in known else [value, *known]
-            return st.selectbox(field.label, options, options.index(value), accept_new_options=True, **shared)
+            chosen = st.selectbox(field.label, options, options.index(value), accept_new_options=True, **shared)
+            for cost in costs[field.task] if field.task else ():
+                if cost.name == value:
+                    st.caption(label(cost_words(cost), 200))
+            return chosen
         case "whole":
             return st.number_input(field.label, _whole(least), _whole(greatest), value, 1, **shared)
         case "share":

@@ -125,7 +125,7 @@ def _figures(summaries: Sequence[SetSummary]) -> None:
     before = next(
         (s for s in summaries if (s.set, s.style) == (summary.set, summary.style) and s.created < summary.created), None
     )
-    with st.container(horizontal=True, gap="large"):  # wraps on a phone
+    with st.container(horizontal=True, gap="medium"):  # wraps on a phone
         for name in _MAIN:
             value, earlier = _value(summary, name), _value(before, name) if before else None
             change = None if value is None or earlier is None else value - earlier
