@@ -7,26 +7,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ragvoice.background import in_background
-from ragvoice.datatypes import Answer, AudioChunk, Citation, Message, Passage, Style
+from ragvoice.datatypes import Answer, AudioChunk, Message, Passage, Style, Transcription
+from ragvoice.desk_turns import Event, FollowedTurn, SpokenTurns
 from ragvoice.errors import UsageError
-from ragvoice.fair_queue import FairQueue, Waiting
+from ragvoice.fair_queue import FairQueue
 from ragvoice.people.person import Person
-from ragvoice.voicebot import Event as BotEvent
-from ragvoice.voicebot import Found, Said, VoiceBot, check_question
+from ragvoice.voicebot import VoiceBot, check_question
 
 if TYPE_CHECKING:
+    from ragvoice.people.accounts import Accounts
     from ragvoice.retrieval.index import ChunkSpan, DocumentIndex, IndexedDocument
     from ragvoice.retrieval.retriever import HybridRetriever
     from ragvoice.settings import Settings
     from ragvoice.turns.conversations import Conversations
     from ragvoice.turns.log import TurnLog
     from ragvoice.turns.recorder import Recorder
-
-Event = Waiting | BotEvent
+    from ragvoice.voice.loop import VoiceLoop
+    from ragvoice.voice.messages import LoopOptions
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Desk:
         """Events in the order in which they happen: `Waiting` while others are served, then those of the bot.
 
         The turn is logged before its `Answer` is handed out. Closed half-way, it is cancelled at the bot's next event
-        and logged with the sentences that were handed out, if there were any.
+        and logged with the sentences that were handed out, if the search was over.
 
         :param conversation_id: A stored one or a new identifier; None has no history.
         :raises AccessError: without the right to ask.
@@ -93,20 +94,52 @@ class Desk:
         if isinstance(question, str):
             check_question(question)
         history = self.conversations(person).said_in(conversation_id) if conversation_id else ()
-        return self._recorded(person, question, history, conversation_id, style, speak)
+        followed = self._followed(person, history, conversation_id, style, closed_is_heard=True)
+        turn = self._queued(person, question, history, style, speak)
+        return followed.follow(in_background(turn, name="turn"))
 
-    def _recorded(
+    def loop(self, person: Person, conversation_id: str | None = None, options: LoopOptions | None = None) -> VoiceLoop:
+        """A conversation by voice, whose turns wait, are answered and are logged like those of `ask`.
+
+        An answer that was interrupted is logged with what was heard of it. Close the loop when the person has gone.
+
+        :param conversation_id: A stored one or a new identifier; None begins a new one.
+        :raises AccessError, UsageError: as `ask`. :raises ModelError, VectorIndexError: see `models`.
+        """
+        from ragvoice.voice.loop import VoiceLoop
+
+        conversations = self.conversations(person)
+        talk = conversation_id or conversations.resolve("new")
+        conversations.said_in(talk)
+        bot = self.models.bot
+
+        def begin(question: str | Transcription) -> tuple[FollowedTurn, Generator[Event]]:
+            history = conversations.said_in(talk)
+            followed = self._followed(person, history, talk, "spoken", closed_is_heard=False)
+            return followed, self._queued(person, question, history, "spoken", speak=True)
+
+        def prepare(partial: str) -> None:
+            if (
+                self._queue.length == 0
+            ):  # else it would take the processor and the model's memory from whoever is served
+                bot.prepare(partial, conversations.said_in(talk), person.groups)
+
+        turns = SpokenTurns(
+            begin,
+            lambda turn_id, heard: self._log.shorten(turn_id, heard, person=person.name),
+            lambda turn_id: self._log.withdraw(turn_id, person=person.name),
+        )
+        return VoiceLoop(turns.ask, bot.recogniser, options, prepare=prepare, on_interrupted=turns.interrupted)
+
+    def _followed(
         self,
         person: Person,
-        question: str | AudioChunk,
         history: Sequence[Message],
         conversation_id: str | None,
         style: Style,
-        speak: bool,
-    ) -> Iterator[Event]:
-        begun: Answer | None = None
-        said: list[Said] = []
-
+        *,
+        closed_is_heard: bool,
+    ) -> FollowedTurn:
         def record(answer: Answer) -> None:
             self._recorder.record(
                 answer,
@@ -117,25 +150,15 @@ class Desk:
                 conversation_id=conversation_id,
             )
 
-        turn = self._queued(person, question, history, style, speak)
-        for event in in_background(turn, name="turn"):
-            match event:
-                case Found():
-                    begun = event.begun
-                case Said():
-                    said.append(event)
-                case Answer():
-                    record(event)
-                    begun = None
-            try:
-                yield event
-            except GeneratorExit:
-                if begun is not None and said:
-                    record(cut_short(begun, said))
-                raise
+        return FollowedTurn(record, closed_is_heard=closed_is_heard)
 
     def _queued(
-        self, person: Person, question: str | AudioChunk, history: Sequence[Message], style: Style, speak: bool
+        self,
+        person: Person,
+        question: str | AudioChunk | Transcription,
+        history: Sequence[Message],
+        style: Style,
+        speak: bool,
     ) -> Generator[Event]:
         with self._queue.enter(person.name) as place:
             yield from place.waiting()
@@ -178,6 +201,20 @@ class Desk:
         """How a document is cut. :raises UsageError: as `document`."""
         return self._index.chunk_spans(self.document(person, doc_id).doc_id)
 
+    def accounts(self, person: Person) -> Accounts:
+        """The password file, for who looks after people. :raises AccessError: for anybody else."""
+        from ragvoice.people.accounts import Accounts
+
+        person.require("people")
+        return Accounts(self.settings.people_path)
+
+    def forget_turns(self, person: Person, name: str) -> int:
+        """Delete all that somebody has asked. :raises AccessError: for others than who looks after people."""
+        from ragvoice.turns.log import Selection
+
+        person.require("people")
+        return self._log.forget(Selection(person=name))
+
     def status(self) -> DeskStatus:
         manifest = self._index.manifest
         return DeskStatus(manifest.generation, manifest.documents, manifest.chunks, self._queue.length)
@@ -193,17 +230,6 @@ class Desk:
     @property
     def _index(self) -> DocumentIndex:
         return self.models.retriever.index.current()
-
-
-def cut_short(begun: Answer, said: Sequence[Said], heard: str | None = None) -> Answer:
-    """An answer that was interrupted. Its confidence, which is known at the end only, is 0.
-
-    :param begun: From `Found`.
-    :param heard: What of it was heard; None is all that was said.
-    """
-    citations: dict[Citation, None] = dict.fromkeys(one.citation for one in said if one.citation is not None)
-    answer = " ".join(one.text.strip() for one in said) if heard is None else heard
-    return replace(begun, answer=answer, citations=tuple(citations))
 
 
 def build_desk(settings: Settings) -> Desk:
