@@ -323,4 +323,5 @@ def build_voicebot(
         tts=build_text_to_speech(settings) if speaks else None,
         names=ModelNames(settings.embedder, settings.llm, None, settings.stt, settings.tts_name),
         unclear_speech=settings.unclear_speech,
+        spoken_sources=settings.spoken_sources,
     )

@@ -122,6 +122,8 @@ class Settings(BaseSettings):
     """With `system` and `openai` the voice's name there; with `piper` a speaker's number, where there are several."""
     tts_url: str | None = None
     """Base URL of that server, `http://host:port/v1`; its key is read from OPENAI_API_KEY."""
+    spoken_sources: bool = True
+    """Name the documents of an answer aloud: "According to the travel policy, section 4.2."."""
     pronunciations: Path | None = None
     """TOML, `"word" = "say it so"` or IPA in slashes; None is RAGVOICE_HOME/pronunciations.toml if there is one."""
     speed: float = Field(1.0, gt=0.3, lt=3)

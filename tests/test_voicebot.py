@@ -58,6 +58,17 @@ def test_the_spoken_answer_says_what_is_written(bot: VoiceBot, spoken_turn: list
     assert len(written & listened) >= 0.7 * len(written)
 
 
+def test_each_document_is_named_aloud_once_after_its_sentence_and_not_written(spoken_turn: list[Event]) -> None:
+    said = [event for event in spoken_turn if isinstance(event, Said)]
+    named = [event.citation.doc_id for event in said if not event.text and event.citation and event.audio is not None]
+    cited = [event.citation.doc_id for event in said if event.text and event.citation]
+    assert said[0].text
+    assert named == list(dict.fromkeys(cited)) != []
+    answer = spoken_turn[-1]
+    assert isinstance(answer, Answer)
+    assert "According to" not in answer.answer
+
+
 def test_citations_are_verbatim_in_the_document(spoken_turn: list[Event], sample: DocumentIndex) -> None:
     answer = spoken_turn[-1]
     assert isinstance(answer, Answer)

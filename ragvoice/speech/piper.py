@@ -169,7 +169,7 @@ def _onnx_file(folder: Path) -> Path:
     found = sorted(folder.glob("*.onnx"))
     if len(found) != 1:
         raise ModelError(
-            f"{folder.name} is no readable Piper voice: it holds {len(found)} .onnx files, not one with its .onnx.json. "
+            f"{folder.name} is no readable Piper voice: it holds {len(found)} .onnx files, not one and its .json. "
             "Pull it again, or name the file."
         )
     return found[0]
