@@ -247,7 +247,16 @@ def answered_by(settings: Settings) -> dict[str, str]:
     return {"prompt": prompt_fingerprint(), "llm": settings.llm, "adapter": label, **reranker}
 
 
-def build_speech_to_text(settings: Settings) -> SpeechToText:
+def build_vocabulary(settings: Settings, index: IndexSource) -> Callable[[], Sequence[str]]:
+    """The corpus' own words, for the recogniser; follows the index."""
+    from ragvoice.retrieval.vocabulary import LiveVocabulary
+
+    offsets = token_offsets(settings)
+    return LiveVocabulary(index.current, lambda word: len(offsets(word)), settings.vocabulary_words).words
+
+
+def build_speech_to_text(settings: Settings, vocabulary: Callable[[], Sequence[str]] | None = None) -> SpeechToText:
+    """:param vocabulary: Gives words that the recogniser is biased to; only faster-whisper takes them."""
     store = build_store()
     language = None if settings.language == "auto" else settings.language
     if settings.stt_runtime == "openai-whisper":
@@ -261,7 +270,7 @@ def build_speech_to_text(settings: Settings) -> SpeechToText:
     from ragvoice.speech.faster_whisper import FasterWhisperSpeechToText
 
     folder = store.converted(settings.stt, "ctranslate2-float16")
-    return FasterWhisperSpeechToText(folder, language=language, cpu_threads=settings.threads)
+    return FasterWhisperSpeechToText(folder, language=language, cpu_threads=settings.threads, vocabulary=vocabulary)
 
 
 def build_text_to_speech(settings: Settings) -> TextToSpeech:
@@ -316,10 +325,11 @@ def build_voicebot(
 
     follows = retriever is None and follows_promotions(settings)
     retriever = retriever or build_retriever(settings, open_live_index(settings))
+    vocabulary = build_vocabulary(settings, retriever.index) if listens and settings.vocabulary_words else None
     return VoiceBot(
         retriever,
         build_live_answering(settings) if follows else build_answering(settings),
-        stt=build_speech_to_text(settings) if listens else None,
+        stt=build_speech_to_text(settings, vocabulary) if listens else None,
         tts=build_text_to_speech(settings) if speaks else None,
         names=ModelNames(settings.embedder, settings.llm, None, settings.stt, settings.tts_name),
         unclear_speech=settings.unclear_speech,

@@ -112,6 +112,8 @@ class Settings(BaseSettings):
 
     stt: str = "whisper-base"
     stt_runtime: Literal["faster-whisper", "openai-whisper", "transformers"] = "faster-whisper"
+    vocabulary_words: int = Field(0, ge=0, le=200)
+    """Of the corpus' own words that the recogniser is told, as many as its prompt holds; 0 tells none."""
     language: str = "en"
     """ISO 639-1 code of the speech, or `auto` to detect it."""
     tts: str = "piper-en-us-joe-medium"
