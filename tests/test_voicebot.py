@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ragvoice import build
-from ragvoice.build import build_voicebot
+from ragvoice.build import build_vocabulary, build_voicebot
 from ragvoice.datatypes import Answer, AudioChunk, Message, Transcription
 from ragvoice.errors import SpeechError, UsageError
 from ragvoice.evaluation.answer_metrics import normalise
@@ -87,6 +87,15 @@ def test_timings_are_in_the_order_of_the_stages(spoken_turn: list[Event]) -> Non
     assert timings.first_audio is not None
     assert timings.total is not None
     assert 0 < timings.transcribe < timings.first_token < timings.first_audio <= timings.total
+
+
+def test_the_vocabulary_of_the_sample_company_is_its_products_and_people(
+    settings: Settings, sample: DocumentIndex
+) -> None:
+    words = build_vocabulary(settings.model_copy(update={"vocabulary_words": 40}), sample)()
+    assert {"Tarnfeld", "Skelder", "turbidity", "DL-8"} <= set(words)
+    assert not {"January", "policy", "employee", "Heron"} & set(words)
+    assert len(words) == 40
 
 
 def test_silence_is_not_answered(bot: VoiceBot) -> None:
