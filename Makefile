@@ -46,6 +46,7 @@ eval: $(VENV)/.complete system
 	$(BIN)/ragvoice evaluate data $(wildcard $(addprefix $(EVAL_DATA)/,offtopic squad2 clapnq mtrag agency_faq)) \
 	  --limit $(EVAL_LIMIT) --style both --json $(OUT)/evaluation.json --html $(OUT)/evaluation.html
 	HF_HUB_OFFLINE=1 RAGVOICE_EVAL_DATA=$(EVAL_DATA) $(BIN)/python benchmarks/retrieval.py
+	HF_HUB_OFFLINE=1 RAGVOICE_EVAL_DATA=$(EVAL_DATA) $(BIN)/python benchmarks/speech.py --only recognition
 
 bench: $(VENV)/.complete system
 	$(BIN)/ragvoice models pull

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ragvoice.build_adapter import (
@@ -246,7 +247,16 @@ def answered_by(settings: Settings) -> dict[str, str]:
     return {"prompt": prompt_fingerprint(), "llm": settings.llm, "adapter": label, **reranker}
 
 
-def build_speech_to_text(settings: Settings) -> SpeechToText:
+def build_vocabulary(settings: Settings, index: IndexSource) -> Callable[[], Sequence[str]]:
+    """The corpus' own words, for the recogniser; follows the index."""
+    from ragvoice.retrieval.vocabulary import LiveVocabulary
+
+    offsets = token_offsets(settings)
+    return LiveVocabulary(index.current, lambda word: len(offsets(word)), settings.vocabulary_words).words
+
+
+def build_speech_to_text(settings: Settings, vocabulary: Callable[[], Sequence[str]] | None = None) -> SpeechToText:
+    """:param vocabulary: Gives words that the recogniser is biased to; only faster-whisper takes them."""
     store = build_store()
     language = None if settings.language == "auto" else settings.language
     if settings.stt_runtime == "openai-whisper":
@@ -260,13 +270,47 @@ def build_speech_to_text(settings: Settings) -> SpeechToText:
     from ragvoice.speech.faster_whisper import FasterWhisperSpeechToText
 
     folder = store.converted(settings.stt, "ctranslate2-float16")
-    return FasterWhisperSpeechToText(folder, language=language, cpu_threads=settings.threads)
+    return FasterWhisperSpeechToText(folder, language=language, cpu_threads=settings.threads, vocabulary=vocabulary)
 
 
 def build_text_to_speech(settings: Settings) -> TextToSpeech:
+    """:raises ModelError: not installed. :raises UsageError: pronunciations or settings that cannot be used."""
+    from ragvoice.speech.pronunciations import Pronunciations, Respelling
+
+    file = settings.pronunciations_path
+    pronunciations = Pronunciations.read(file) if file else Pronunciations()
+    voice = _build_voice(settings, pronunciations.ipa)
+    return Respelling(voice, pronunciations) if pronunciations.respelt else voice
+
+
+def _build_voice(settings: Settings, ipa: Mapping[str, str]) -> TextToSpeech:
+    if settings.tts_runtime != "piper" and ipa:
+        raise UsageError(
+            f"Pronunciations in IPA need the tts_runtime piper, not {settings.tts_runtime}. Respell: {', '.join(ipa)}."
+        )
+    if settings.tts_runtime == "system":
+        from ragvoice.speech.system_voice import SystemTextToSpeech
+
+        return SystemTextToSpeech(settings.tts_voice, speed=settings.speed)
+    if settings.tts_runtime == "openai":
+        if not settings.tts_url:
+            raise UsageError("tts_runtime 'openai' needs tts_url, for example http://localhost:8880/v1")
+        from ragvoice.speech.openai_voice import OpenAITextToSpeech
+
+        key = os.environ.get("OPENAI_API_KEY", "")
+        voice = settings.tts_voice or "alloy"
+        return OpenAITextToSpeech(settings.tts_url, settings.tts, voice, key=key, speed=settings.speed)
     from ragvoice.speech.piper import PiperTextToSpeech
 
-    return PiperTextToSpeech(build_store().path(settings.tts), speed=settings.speed, threads=settings.threads)
+    if settings.tts_voice and not settings.tts_voice.isdecimal():
+        raise UsageError(f"With the tts_runtime piper, tts_voice is a speaker's number, not {settings.tts_voice!r}.")
+    return PiperTextToSpeech(
+        build_store().path(settings.tts),
+        speed=settings.speed,
+        threads=settings.threads,
+        speaker=int(settings.tts_voice or 0),
+        ipa=ipa,
+    )
 
 
 def build_voicebot(
@@ -287,11 +331,13 @@ def build_voicebot(
 
     follows = (retriever is None if follows is None else follows) and follows_promotions(settings)
     retriever = retriever or build_retriever(settings, open_live_index(settings))
+    vocabulary = build_vocabulary(settings, retriever.index) if listens and settings.vocabulary_words else None
     return VoiceBot(
         retriever,
         build_live_answering(settings) if follows else build_answering(settings),
-        stt=build_speech_to_text(settings) if listens else None,
+        stt=build_speech_to_text(settings, vocabulary) if listens else None,
         tts=build_text_to_speech(settings) if speaks else None,
-        names=ModelNames(settings.embedder, settings.llm, None, settings.stt, settings.tts),
+        names=ModelNames(settings.embedder, settings.llm, None, settings.stt, settings.tts_name),
         unclear_speech=settings.unclear_speech,
+        spoken_sources=settings.spoken_sources,
     )

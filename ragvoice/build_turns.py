@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _NOT_OF_THE_ANSWER = {
     "chunk_tokens", "overlap_tokens", "ocr", "recordings", "max_file_mib", "parse_timeout_s", "parse_memory_gib",
     "parse_workers", "engine", "ray_actor_cpus", "ray_actor_gpus", "ray_actors", "speed", "threads", "turn_log",
-    "turn_log_days", "sign_in_hours",
+    "turn_log_days", "sign_in_hours", "tts_runtime", "spoken_sources",
 }  # fmt: skip
 """Settings of the index, whose content is logged, of the voice and of the machine."""
 
@@ -48,11 +48,11 @@ def build_circumstances(settings: Settings) -> Circumstances:
     from ragvoice.turns.circumstances import code_hash, package_version
     from ragvoice.turns.records import Circumstances, UsedModel
 
-    named = ModelNames(settings.embedder, settings.llm, None, settings.stt, settings.tts)
+    named = ModelNames(settings.embedder, settings.llm, None, settings.stt, settings.tts_name)
+    runtimes = {"llm": settings.llm_runtime, "tts": settings.tts_runtime}
+    served = {part for part, runtime in runtimes.items() if runtime == "openai"}
     models = {
-        part: _used_model(name, served=part == "llm" and settings.llm_runtime == "openai")
-        for part, name in asdict(named).items()
-        if name is not None
+        part: _used_model(name, served=part in served) for part, name in asdict(named).items() if name is not None
     }
     adapter = resolve_adapter(settings)
     if adapter is not None:

@@ -26,6 +26,7 @@ WORKING_FOLDER_FILE = "ragvoice.toml"
 HOME_FILE = "config.toml"
 PEOPLE_FILE = "people.toml"
 CONFIDENCE_FILE = "confidence.json"
+PRONUNCIATIONS_FILE = "pronunciations.toml"
 AUTO_ADAPTER = "auto"
 NO_ADAPTER = "none"
 
@@ -112,9 +113,22 @@ class Settings(BaseSettings):
 
     stt: str = "whisper-base"
     stt_runtime: Literal["faster-whisper", "openai-whisper", "transformers"] = "faster-whisper"
+    vocabulary_words: int = Field(0, ge=0, le=200)
+    """Of the corpus' own words that the recogniser is told, as many as its prompt holds; 0 tells none."""
     language: str = "en"
     """ISO 639-1 code of the speech, or `auto` to detect it."""
     tts: str = "piper-en-us-joe-medium"
+    """A Piper voice; with the runtime `openai` the model's name, with `system` not used."""
+    tts_runtime: Literal["piper", "system", "openai"] = "piper"
+    """`system` is `say` on macOS, else espeak-ng; `openai` a server with the route /v1/audio/speech."""
+    tts_voice: str = ""
+    """With `system` and `openai` the voice's name there; with `piper` a speaker's number, where there are several."""
+    tts_url: str | None = None
+    """Base URL of that server, `http://host:port/v1`; its key is read from OPENAI_API_KEY."""
+    spoken_sources: bool = True
+    """Name the documents of an answer aloud: "According to the travel policy, section 4.2."."""
+    pronunciations: Path | None = None
+    """TOML, `"word" = "say it so"` or IPA in slashes; None is RAGVOICE_HOME/pronunciations.toml if there is one."""
     speed: float = Field(1.0, gt=0.3, lt=3)
     """Speaking rate; 1 is the voice's own."""
 
@@ -163,6 +177,16 @@ class Settings(BaseSettings):
     def confidence_path(self) -> Path | None:
         own = home() / CONFIDENCE_FILE
         return self.confidence.expanduser() if self.confidence else own if own.is_file() else None
+
+    @property
+    def tts_name(self) -> str:
+        """Of the voice that speaks, as turns name it."""
+        return f"system voice {self.tts_voice}".strip() if self.tts_runtime == "system" else self.tts
+
+    @property
+    def pronunciations_path(self) -> Path | None:
+        own = home() / PRONUNCIATIONS_FILE
+        return self.pronunciations.expanduser() if self.pronunciations else own if own.is_file() else None
 
     @property
     def turns_path(self) -> Path:

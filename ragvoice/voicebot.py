@@ -25,6 +25,7 @@ from ragvoice.generation.clarify import did_you_mean, resolved
 from ragvoice.generation.followup import search_follow_up
 from ragvoice.speech.protocols import SpeechToText, TextToSpeech
 from ragvoice.speech.speakable import speakable
+from ragvoice.speech.spoken_source import spoken_source
 
 NO_SPEECH = "I did not hear a question."
 MAX_QUESTION_WORDS = 300
@@ -65,7 +66,9 @@ class Found:
 
 @dataclass(frozen=True)
 class Said:
-    """One sentence of the answer; `audio` is None when nothing is spoken aloud."""
+    """One sentence of the answer; `audio` is None when nothing is spoken aloud.
+
+    Where `text` is empty, the audio names the source of the sentence before: that is said and not written."""
 
     text: str
     citation: Citation | None
@@ -88,11 +91,13 @@ class VoiceBot:
         names: ModelNames | None = None,
         passages: int = 8,
         unclear_speech: float = 0.0,
+        spoken_sources: bool = False,
     ):
         """
         :param names: What answers name as their makers; the adapter's name comes from `answering`.
         :param passages: Retrieved for each question and reported; the model reads the best of them.
         :param unclear_speech: Below this confidence of the recogniser the question is asked back.
+        :param spoken_sources: Name each document aloud, once, after the first sentence that rests on it.
         """
         self._retriever = retriever
         self._answering = answering
@@ -101,6 +106,7 @@ class VoiceBot:
         self._names = names or ModelNames()
         self._passages = passages
         self._unclear_speech = unclear_speech
+        self._spoken_sources = spoken_sources
 
     def turn(
         self,
@@ -153,11 +159,17 @@ class VoiceBot:
         blank = replace(blank, question=question, standalone_question=asked.standalone, passages=asked.passages)
         yield Found(asked.standalone, asked.passages, replace(blank, outcome="answered", answer=""))
         stream = answering.stream(question, asked.passages, asked.told, style, heard)
+        named: set[str] = set()
         for statement in stream:
             audio = self._synthesise(statement.text, speak)
             if audio is not None:
                 clock.first_audio()
             yield Said(statement.text, statement.citation, audio)
+            # After the sentence: the first sound does not wait for it.
+            if speak and self._spoken_sources and (citation := statement.citation) and citation.doc_id not in named:
+                named.add(citation.doc_id)
+                if source := spoken_source(citation):
+                    yield Said("", citation, self._synthesise(source, speak))
         verdict: Verdict = stream.verdict
         if verdict.outcome != "answered":
             yield from self._speak_line(verdict.answer, speak, clock)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ragvoice import build
-from ragvoice.build import build_voicebot
+from ragvoice.build import build_vocabulary, build_voicebot
 from ragvoice.datatypes import Answer, AudioChunk, Message, Transcription
 from ragvoice.errors import SpeechError, UsageError
 from ragvoice.evaluation.answer_metrics import normalise
@@ -58,6 +58,17 @@ def test_the_spoken_answer_says_what_is_written(bot: VoiceBot, spoken_turn: list
     assert len(written & listened) >= 0.7 * len(written)
 
 
+def test_each_document_is_named_aloud_once_after_its_sentence_and_not_written(spoken_turn: list[Event]) -> None:
+    said = [event for event in spoken_turn if isinstance(event, Said)]
+    named = [event.citation.doc_id for event in said if not event.text and event.citation and event.audio is not None]
+    cited = [event.citation.doc_id for event in said if event.text and event.citation]
+    assert said[0].text
+    assert named == list(dict.fromkeys(cited)) != []
+    answer = spoken_turn[-1]
+    assert isinstance(answer, Answer)
+    assert "According to" not in answer.answer
+
+
 def test_citations_are_verbatim_in_the_document(spoken_turn: list[Event], sample: DocumentIndex) -> None:
     answer = spoken_turn[-1]
     assert isinstance(answer, Answer)
@@ -76,6 +87,15 @@ def test_timings_are_in_the_order_of_the_stages(spoken_turn: list[Event]) -> Non
     assert timings.first_audio is not None
     assert timings.total is not None
     assert 0 < timings.transcribe < timings.first_token < timings.first_audio <= timings.total
+
+
+def test_the_vocabulary_of_the_sample_company_is_its_products_and_people(
+    settings: Settings, sample: DocumentIndex
+) -> None:
+    words = build_vocabulary(settings.model_copy(update={"vocabulary_words": 40}), sample)()
+    assert {"Tarnfeld", "Skelder", "turbidity", "DL-8"} <= set(words)
+    assert not {"January", "policy", "employee", "Heron"} & set(words)
+    assert len(words) == 40
 
 
 def test_silence_is_not_answered(bot: VoiceBot) -> None:

@@ -198,7 +198,7 @@ def _one_turn(
         if isinstance(event, Heard) and not quiet:
             typer.echo(f"Heard: {event.transcription.text or '(no speech)'}\n")
         elif isinstance(event, Said):
-            if not quiet:
+            if event.text and not quiet:
                 typer.echo(event.text + " ", nl=False)
             if event.audio is not None:
                 spoken.append(event.audio)

@@ -95,6 +95,26 @@ def entity_errors(reference: str, hypothesis: str) -> Errors:
     return Errors(sum(name not in _joined(heard, len(name)) for name in named if name), len(named))
 
 
+def vocabulary_errors(reference: str, hypothesis: str, words: Iterable[str]) -> Errors:
+    """Uses of `words` in the reference that the hypothesis does not have; a plural or 's is a form of the word."""
+    spoken, heard = _canonical(reference).split(), _canonical(hypothesis).split()
+    wrong = total = 0
+    for word in {_canonical(word).replace(" ", "") for word in words} - {""}:
+        asked = _uses(spoken, word)
+        total += asked
+        wrong += max(0, asked - _uses(heard, word)) if asked else 0
+    return Errors(wrong, total)
+
+
+def _uses(words: list[str], name: str) -> int:
+    """How often neighbouring words, written as one, are the name."""
+    forms = (name, f"{name}s")
+    return sum(
+        any("".join(words[start:end]) in forms for end in range(start + 1, min(start + 5, len(words) + 1)))
+        for start in range(len(words))
+    )
+
+
 def kept_meaning(said: str, heard: str) -> KeptMeaning:
     """Whether a listener who hears `heard` is told what `said` says."""
     return KeptMeaning(

@@ -8,6 +8,7 @@ figures).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from ragvoice.speech.stretches import Heard, transcribe_stretches
 MIN_WINDOW_S = 15.0
 WINDOW_MARGIN_S = 5.0
 """The encoder sees max(MIN_WINDOW_S, speech + WINDOW_MARGIN_S), and never more than Whisper's 30 s."""
+MAX_VOCABULARY_TOKENS = 100
+"""Whisper takes 224 tokens of text before; each is read once for every stretch of speech."""
 
 
 class FasterWhisperSpeechToText:
@@ -31,7 +34,8 @@ class FasterWhisperSpeechToText:
     :param beam_size: 1 is greedy.
     :param cpu_threads: of one recognition; 0 leaves it to CTranslate2.
     :param compute_type: CTranslate2's name: int8, float32; float16 on a GPU.
-    :param initial_prompt: names and terms of the company in a sentence, which Whisper then spells so.
+    :param vocabulary: gives the company's own words, the most important first, when they are needed: for each
+        recording, because an index changes. Whisper is told as many as `MAX_VOCABULARY_TOKENS` hold, and spells so.
     :param windowed: False lets the encoder see 30 s always.
     :raises ModelError: the folder is missing or holds no such model.
     """
@@ -45,12 +49,13 @@ class FasterWhisperSpeechToText:
         cpu_threads: int = 0,
         compute_type: str = "int8",
         device: str = "auto",
-        initial_prompt: str | None = None,
+        vocabulary: Callable[[], Sequence[str]] | None = None,
         windowed: bool = True,
     ) -> None:
         self.language = language
         self.beam_size = beam_size
-        self.initial_prompt = initial_prompt
+        self._vocabulary = vocabulary
+        self._told: tuple[Sequence[str], str] = ((), "")
         self._model = _load(model_path, windowed, device=device, cpu_threads=cpu_threads, compute_type=compute_type)
         if language is not None and language not in self._model.supported_languages:
             raise ModelError(
@@ -64,6 +69,19 @@ class FasterWhisperSpeechToText:
         """
         return transcribe_stretches(audio, self._hear, language=self.language)
 
+    def _words(self) -> str:
+        """`Tarnfeld, Skelder, turbidity.`: as many as fit."""
+        words = self._vocabulary() if self._vocabulary else ()
+        if words != self._told[0]:
+            told = ""
+            for word in words:
+                longer = f"{told}, {word}" if told else word
+                if len(self._model.hf_tokenizer.encode(longer, add_special_tokens=False).ids) > MAX_VOCABULARY_TOKENS:
+                    break
+                told = longer
+            self._told = (words, f"{told}." if told else "")
+        return self._told[1]
+
     def _hear(self, samples_t: NDArray[np.float32], language: str | None) -> Heard:
         try:
             found, info = self._model.transcribe(
@@ -73,7 +91,7 @@ class FasterWhisperSpeechToText:
                 temperature=0.0,
                 condition_on_previous_text=False,
                 no_speech_threshold=None,  # `Gate` decides, for all adapters alike
-                initial_prompt=self.initial_prompt,
+                initial_prompt=self._words() or None,  # as `hotwords` they are the same tokens in the same place
             )
             segments = list(found)
         except (RuntimeError, ValueError) as error:

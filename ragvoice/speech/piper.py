@@ -12,7 +12,7 @@ import re
 import subprocess
 import textwrap
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragvoice.datatypes import AudioChunk
-from ragvoice.errors import ModelError, SpeechError
+from ragvoice.errors import ModelError, SpeechError, UsageError
 from ragvoice.sentences import split_sentences
+from ragvoice.speech.loudness import nothing, sentence
+from ragvoice.speech.pronunciations import parts
 
-PAUSE_S = 0.2
-"""Silence after a sentence: a reader's breath."""
 _TIMEOUT_S = 20.0
 _MAX_CLAUSE = 250
 """Characters. VITS needs memory with the square of its input, and a model may forget its full stops."""
@@ -39,18 +39,29 @@ _LANGUAGE_FLAG = re.compile(r"\([a-z]{2,3}(?:-[a-z0-9-]+)?\)")
 class PiperTextToSpeech:
     """One voice.
 
-    :param voice_path: folder with voice.onnx and voice.onnx.json, or an .onnx file with its .json beside it.
+    :param voice_path: an .onnx file with its .onnx.json beside it, or a folder with one such pair.
     :param speed: 1.0 as recorded, 1.2 a fifth faster; 0.5 to 2.
     :param threads: of one synthesis; 0 leaves it to onnxruntime.
-    :raises ModelError: the voice is missing or damaged.
+    :param speaker: of a voice with several.
+    :param ipa: words in lower case -> their phonemes, see `Pronunciations`.
+    :raises ModelError: the voice is missing or damaged, or has not so many speakers.
+    :raises UsageError: a sign of `ipa` is none of the voice's phonemes.
     """
 
-    def __init__(self, voice_path: Path, *, speed: float = 1.0, threads: int = 0, speaker: int = 0) -> None:
+    def __init__(
+        self,
+        voice_path: Path,
+        *,
+        speed: float = 1.0,
+        threads: int = 0,
+        speaker: int = 0,
+        ipa: Mapping[str, str] | None = None,
+    ) -> None:
         import onnxruntime
 
         if not 0.5 <= speed <= 2:
             raise ModelError(f"speed is {speed:g}; it must be between 0.5 and 2.")
-        model = voice_path / "voice.onnx" if voice_path.is_dir() else voice_path
+        model = _onnx_file(voice_path) if voice_path.is_dir() else voice_path
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -64,12 +75,21 @@ class PiperTextToSpeech:
             self._scales = np.asarray(
                 [scales["noise_scale"], scales["length_scale"] / speed, scales["noise_w"]], np.float32
             )
-            several = int(settings.get("num_speakers", 1)) > 1
+            speakers = int(settings.get("num_speakers", 1))
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{voice_path.name} is no readable Piper voice: {error}; pull it again.") from error
         except Exception as error:  # onnxruntime's own exceptions share no root but this one
             raise ModelError(f"{model.name} cannot be loaded by onnxruntime: {error}; pull it again.") from error
-        self._speaker = {"sid": np.asarray([speaker], np.int64)} if several else {}
+        if not 0 <= speaker < max(1, speakers):
+            raise ModelError(f"{model.name} has {speakers} speakers, from 0; there is none of number {speaker}.")
+        self._speaker = {"sid": np.asarray([speaker], np.int64)} if speakers > 1 else {}
+        self._ipa = dict(ipa or {})
+        for word, phonemes in self._ipa.items():
+            if unknown := sorted(set(unicodedata.normalize("NFD", phonemes)) - set(self._ids)):
+                raise UsageError(
+                    f"The pronunciation /{phonemes}/ of {word!r} has signs that this voice does not know: "
+                    f"{' '.join(unknown)}. Use IPA, or respell the word."
+                )
 
     def synthesise(self, text: str) -> AudioChunk:
         """Speak one sentence. Written forms are spoken best after `speakable`.
@@ -77,22 +97,23 @@ class PiperTextToSpeech:
         :return: peak 0.95, closed by 0.2 s of silence; no samples when there is nothing to say.
         :raises SpeechError: espeak-ng is missing or failed, or onnxruntime failed.
         """
-        parts = [self._sound(ids_p) for ids_p in self._id_groups(text)]
-        if not parts:
-            return AudioChunk(np.zeros(0, np.float32), self.sample_rate_hz)
-        speech_t = np.concatenate(parts)
-        speech_t *= 0.95 / max(0.01, float(np.abs(speech_t).max()))
-        pause_t = np.zeros(int(PAUSE_S * self.sample_rate_hz), np.float32)
-        return AudioChunk(np.concatenate([speech_t, pause_t]), self.sample_rate_hz)
+        sounds = [self._sound(ids_p) for ids_p in self._id_groups(text)]
+        return sentence(np.concatenate(sounds), self.sample_rate_hz) if sounds else nothing(self.sample_rate_hz)
 
     def phonemes(self, text: str) -> list[str]:
         """One string a clause, its punctuation at the end: the voice's intonation and pauses hang on it."""
-        clauses = list(_clauses(text))
+        clauses = [(list(parts(words, self._ipa)), mark) for words, mark in _clauses(text)]
+        read = [words for pieces, _ in clauses for words, ipa in pieces if ipa is None and _has_words(words)]
         # One run for all of them; where espeak-ng breaks a line of its own accord, one run each.
-        spoken = self._espeak("\n\n".join(words for words, _ in clauses)) if clauses else []
-        if len(spoken) != len(clauses):
-            spoken = [" ".join(self._espeak(words)) for words, _ in clauses]
-        return [f"{phonemes}{mark}" for phonemes, (_, mark) in zip(spoken, clauses, strict=True) if phonemes]
+        lines = self._espeak("\n\n".join(read)) if read else []
+        if len(lines) != len(read):
+            lines = [" ".join(self._espeak(words)) for words in read]
+        spoken = iter(lines)
+        said = [
+            (" ".join(ipa or next(spoken) for words, ipa in pieces if ipa or _has_words(words)), mark)
+            for pieces, mark in clauses
+        ]
+        return [f"{phonemes}{mark}" for phonemes, mark in said if phonemes]
 
     def _id_groups(self, text: str) -> Iterator[list[int]]:
         """Ids of as many clauses as the voice takes at once: ^ _ a _ b _ ... $, as Piper's voices are trained."""
@@ -143,6 +164,21 @@ class PiperTextToSpeech:
         return [line.strip() for line in lines if line.strip()]
 
 
+def _onnx_file(folder: Path) -> Path:
+    """:raises ModelError: there is none, or several."""
+    found = sorted(folder.glob("*.onnx"))
+    if len(found) != 1:
+        raise ModelError(
+            f"{folder.name} is no readable Piper voice: it holds {len(found)} .onnx files, not one and its .json. "
+            "Pull it again, or name the file."
+        )
+    return found[0]
+
+
+def _has_words(text: str) -> bool:
+    return any(sign.isalnum() for sign in text)
+
+
 def _clauses(text: str) -> Iterator[tuple[str, str]]:
     """(words, mark): `Yes, at 10:30.` -> ("Yes", ","), ("at 10:30", "."); no clause too long for the voice."""
     # A control character would end espeak-ng's input early; SSML and its own [[phonemes]] are not for documents to use.
@@ -150,7 +186,7 @@ def _clauses(text: str) -> Iterator[tuple[str, str]]:
     for start, end in split_sentences(text):
         for match in _CLAUSE.finditer(text[start:end]):
             words = match["words"].strip()
-            if any(sign.isalnum() for sign in words):
+            if _has_words(words):
                 *heads, last = textwrap.wrap(words, _MAX_CLAUSE)
                 yield from ((head, "") for head in heads)
                 yield last, match["mark"][-1:].replace("…", ".")

@@ -18,6 +18,7 @@ from ragvoice.evaluation.speech_metrics import (
     number_errors,
     numbers,
     pooled,
+    vocabulary_errors,
     wer,
     word_errors,
 )
@@ -136,3 +137,12 @@ def test_whether_the_meaning_arrives(said: str, heard: str, kept: tuple[bool, bo
     found = kept_meaning(said, heard)
     assert (found.numbers, found.negations, found.refusal) == kept
     assert found.whole == all(kept)
+
+
+def test_of_two_own_words_one_is_misheard() -> None:
+    words = ("Tarnfeld", "DL-8", "Skelder")
+    said = "Does Tarnfeld's DL-8 beat the other DL-8s?"
+
+    assert vocabulary_errors(said, "Does tarn felt's DL eight beat the other DL 8s?", words) == Errors(1, 3)
+    assert vocabulary_errors(said, said, words) == Errors(0, 3)
+    assert vocabulary_errors("Nothing of it.", "Tarnfeld", words) == Errors(0, 0)

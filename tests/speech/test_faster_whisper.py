@@ -97,3 +97,29 @@ def test_a_long_recording_takes_little_memory(recogniser: FasterWhisperSpeechToT
     assert found.text.lower().count("annual leave") == 20
     assert psutil.Process().memory_info().rss - before < 600e6
     assert time.monotonic() - start < audio.duration_s
+
+
+def test_the_vocabulary_is_asked_for_at_each_recording_and_cut_to_the_prompt(
+    whisper_folder: Path, question: AudioChunk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [("Tarnfeld", "turbidity")]
+    taught = FasterWhisperSpeechToText(whisper_folder, cpu_threads=2, vocabulary=lambda: words[0])
+    told: list[str | None] = []
+    transcribe = taught._model.transcribe
+
+    def spied(samples_t: object, **options: object) -> object:
+        told.append(options["initial_prompt"])  # type: ignore[arg-type]
+        return transcribe(samples_t, **options)
+
+    monkeypatch.setattr(taught._model, "transcribe", spied)
+
+    assert "annual leave" in taught.transcribe(question).text.lower()
+    words[0] = ()
+    taught.transcribe(question)
+    words[0] = tuple(f"Kowalczyk{number}" for number in range(200))
+    taught.transcribe(question)
+
+    assert told[:2] == ["Tarnfeld, turbidity.", None]
+    assert told[2] is not None
+    assert told[2].startswith("Kowalczyk0, Kowalczyk1")
+    assert 50 < len(taught._model.hf_tokenizer.encode(told[2], add_special_tokens=False).ids) <= 101
