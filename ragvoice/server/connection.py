@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ragvoice.datatypes import AudioChunk
@@ -222,7 +223,8 @@ class Connection:
     async def _close_loop(self) -> None:
         live, self._live = self._live, None
         if live:
-            await asyncio.to_thread(live.close)
+            with anyio.CancelScope(shield=True):  # also when the server shuts down
+                await asyncio.to_thread(live.close)
 
 
 def _listening(session: Session) -> tuple[object, ...]:
