@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from queue import SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def in_background(source: Generator[T], name: str) -> Iterator[T]:
+def in_background(source: Generator[T], name: str) -> Generator[T]:
     """The items of `source` in their order; it runs ahead of the reader. Its error is raised here.
 
     When this iterator is closed, the source is closed at its next item.

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ragvoice.background import in_background
-from ragvoice.datatypes import Answer, AudioChunk, Citation, Message, Passage, Style
+from ragvoice.datatypes import Answer, AudioChunk, Message, Passage, Style
+from ragvoice.desk_turns import Event, FollowedTurn
 from ragvoice.errors import UsageError
-from ragvoice.fair_queue import FairQueue, Waiting
+from ragvoice.fair_queue import FairQueue
 from ragvoice.people.person import Person
-from ragvoice.voicebot import Event as BotEvent
-from ragvoice.voicebot import Found, Said, VoiceBot, check_question
+from ragvoice.voicebot import VoiceBot, check_question
 
 if TYPE_CHECKING:
     from ragvoice.retrieval.index import ChunkSpan, DocumentIndex, IndexedDocument
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from ragvoice.turns.conversations import Conversations
     from ragvoice.turns.log import TurnLog
     from ragvoice.turns.recorder import Recorder
-
-Event = Waiting | BotEvent
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ class Desk:
         """Events in the order in which they happen: `Waiting` while others are served, then those of the bot.
 
         The turn is logged before its `Answer` is handed out. Closed half-way, it is cancelled at the bot's next event
-        and logged with the sentences that were handed out, if there were any.
+        and logged with the sentences that were handed out, if the search was over.
 
         :param conversation_id: A stored one or a new identifier; None has no history.
         :raises AccessError: without the right to ask.
@@ -93,20 +91,19 @@ class Desk:
         if isinstance(question, str):
             check_question(question)
         history = self.conversations(person).said_in(conversation_id) if conversation_id else ()
-        return self._recorded(person, question, history, conversation_id, style, speak)
+        followed = self._followed(person, history, conversation_id, style, closed_is_heard=True)
+        turn = self._queued(person, question, history, style, speak)
+        return followed.follow(in_background(turn, name="turn"))
 
-    def _recorded(
+    def _followed(
         self,
         person: Person,
-        question: str | AudioChunk,
         history: Sequence[Message],
         conversation_id: str | None,
         style: Style,
-        speak: bool,
-    ) -> Iterator[Event]:
-        begun: Answer | None = None
-        said: list[Said] = []
-
+        *,
+        closed_is_heard: bool,
+    ) -> FollowedTurn:
         def record(answer: Answer) -> None:
             self._recorder.record(
                 answer,
@@ -117,22 +114,10 @@ class Desk:
                 conversation_id=conversation_id,
             )
 
-        turn = self._queued(person, question, history, style, speak)
-        for event in in_background(turn, name="turn"):
-            match event:
-                case Found():
-                    begun = event.begun
-                case Said():
-                    said.append(event)
-                case Answer():
-                    record(event)
-                    begun = None
-            try:
-                yield event
-            except GeneratorExit:
-                if begun is not None and said:
-                    record(cut_short(begun, said))
-                raise
+        def shorten(turn_id: str, heard: str) -> None:
+            self._log.shorten(turn_id, heard, person=person.name)
+
+        return FollowedTurn(record, shorten, closed_is_heard=closed_is_heard)
 
     def _queued(
         self, person: Person, question: str | AudioChunk, history: Sequence[Message], style: Style, speak: bool
@@ -193,17 +178,6 @@ class Desk:
     @property
     def _index(self) -> DocumentIndex:
         return self.models.retriever.index.current()
-
-
-def cut_short(begun: Answer, said: Sequence[Said], heard: str | None = None) -> Answer:
-    """An answer that was interrupted. Its confidence, which is known at the end only, is 0.
-
-    :param begun: From `Found`.
-    :param heard: What of it was heard; None is all that was said.
-    """
-    citations: dict[Citation, None] = dict.fromkeys(one.citation for one in said if one.citation is not None)
-    answer = " ".join(one.text.strip() for one in said) if heard is None else heard
-    return replace(begun, answer=answer, citations=tuple(citations))
 
 
 def build_desk(settings: Settings) -> Desk:

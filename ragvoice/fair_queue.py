@@ -14,7 +14,7 @@ class Waiting:
     """Others are served first."""
 
     ahead: int
-    """Turns that are running or begin before."""
+    """Turns that are running or begin before; 0 when the wait is over."""
 
 
 class FairQueue:
@@ -103,7 +103,7 @@ class Place:
         self._queue = queue
 
     def waiting(self, every_s: float = 0.5) -> Iterator[Waiting]:
-        """Nothing if it is this one's turn, else what is ahead, again and again until it is.
+        """Nothing if it is this one's turn, else what is ahead, again and again until it is, and 0 at the end.
 
         :param every_s: Seconds between two events, so that who waits can give up in between.
         """
@@ -111,6 +111,8 @@ class Place:
         while (ahead := self._queue._ahead(self, timeout_s)) is not None:
             yield Waiting(ahead)
             timeout_s = every_s
+        if timeout_s:
+            yield Waiting(0)
 
     def leave(self) -> None:
         """The turn is over or given up; more than once does no harm."""

@@ -50,7 +50,7 @@ def test_a_closed_reader_ends_the_source_at_its_next_item() -> None:
 
     items = in_background(source(), "test")
     assert next(items) == 1
-    items.close()  # type: ignore[attr-defined]
+    items.close()
     go_on.set()
     assert closed.wait(10)
     assert reached == []

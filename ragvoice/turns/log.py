@@ -104,6 +104,11 @@ class TurnLog:
             database.execute("UPDATE turns SET rating = ?, reason = ? WHERE turn_id = ?", (rating, reason, whole))
             return whole
 
+    def shorten(self, turn_id: str, answer: str, *, person: str) -> None:
+        """Of an answer that was interrupted only this was heard; nothing happens where there is no such turn."""
+        with self.opened() as database, writing(database):
+            database.execute("UPDATE turns SET answer = ? WHERE turn_id = ? AND person = ?", (answer, turn_id, person))
+
     def forget(self, selection: Selection) -> int:
         """Delete turns so that their words are in no byte of the file any more; damaged files go as a whole.
 

@@ -46,7 +46,7 @@ def to_turn(database: sqlite3.Connection, row: tuple[Any, ...]) -> Turn:
 def history(
     database: sqlite3.Connection, conversation_id: str | None, before: int | None = None
 ) -> tuple[Message, ...]:
-    """What was said in a conversation, oldest first.
+    """What was said in a conversation, oldest first; an answer of which nothing was heard is no line of it.
 
     :param before: Number of the turn that the lines lead up to; None for all of them.
     """
@@ -55,7 +55,8 @@ def history(
     if before is not None:
         sql, arguments = f"{sql} AND number < ?", [*arguments, before]
     lines = database.execute(f"{sql} ORDER BY number", arguments)
-    return tuple(line for question, answer in lines for line in (Message("user", question), Message("agent", answer)))
+    said = (line for question, answer in lines for line in (Message("user", question), Message("agent", answer)))
+    return tuple(line for line in said if line.text)
 
 
 def full_id(database: sqlite3.Connection, column: str, prefix: str, what: str, person: str | None = None) -> str:

@@ -1,0 +1,289 @@
+"""Two persons at one desk: what belongs to one of them is, to the other, not there. The bot is scripted."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from langchain_core.embeddings import Embeddings
+
+from ingest.documents import Chunking
+from ingest.job import ingest
+from ragvoice.datatypes import Answer, AudioChunk, Citation, Message, ModelNames, Passage, Style
+from ragvoice.desk import Desk, Models
+from ragvoice.errors import AccessError, BusyError, UsageError, VectorIndexError
+from ragvoice.fair_queue import FairQueue, Waiting
+from ragvoice.people.person import Person
+from ragvoice.retrieval.generations import EmbedderIdentity
+from ragvoice.retrieval.index import DocumentIndex
+from ragvoice.retrieval.retriever import HybridRetriever
+from ragvoice.settings import Settings
+from ragvoice.turns.log import Selection, TurnLog
+from ragvoice.turns.recorder import Recorder
+from ragvoice.turns.records import Circumstances
+from ragvoice.voicebot import Event, Found, Said
+
+ADA, BOB = Person("ada", "asker", ("hr",)), Person("bob", "asker")
+OWNER = Person("olga", "owner")
+TALK = "talk" * 8
+
+
+class HashedWords(Embeddings):
+    """A bag of words in 32 dimensions."""
+
+    def embed_query(self, text: str) -> list[float]:
+        vector = np.full(32, 1e-3)
+        for word in re.findall(r"\w+", text.lower()):
+            vector[hashlib.sha256(word.encode()).digest()[0] % 32] += 1
+        return [float(value) for value in vector / np.linalg.norm(vector)]
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [self.embed_query(text) for text in texts]
+
+
+class ScriptedBot:
+    """Says two sentences; `gate` holds it up before the second one."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[object, tuple[Message, ...], tuple[str, ...]]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.closed = threading.Event()
+
+    def turn(
+        self,
+        question: str | AudioChunk,
+        history: Sequence[Message] = (),
+        groups: Iterable[str] = (),
+        style: Style = "spoken",
+        *,
+        speak: bool = False,
+    ) -> Iterator[Event]:
+        self.asked.append((question, tuple(history), tuple(groups)))
+        number = len(self.asked)
+        begun = Answer(f"{number:032x}", str(question), str(question), "answered", "", 0.0, index_generation="g1")
+        quote = Citation("a.md", "a.md", "A", "", None, None, f"Quote {number}.", 0)
+        try:
+            yield Found(str(question), (), begun)
+            yield Said(f"First {number}.", quote, None)
+            self.gate.wait(30)
+            yield Said(f"Second {number}.", None, None)
+            yield Answer(
+                begun.turn_id, str(question), str(question), "answered", f"First {number}. Second {number}.", 0.8,
+                (quote,), index_generation="g1",
+            )  # fmt: skip
+        finally:
+            self.closed.set()
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> DocumentIndex:
+    folder = tmp_path_factory.mktemp("desk")
+    documents = folder / "documents"
+    documents.mkdir()
+    (documents / "open.md").write_text("# Leave\n\nEverybody gets 25 days of leave.\n")
+    (documents / "hr.md").write_text("# Pay\n\nThe leave of the director is 40 days.\n")
+    (documents / "access.toml").write_text('[[rule]]\npath = "hr.md"\ngroups = ["hr"]\n')
+    spans = Chunking(lambda text: [match.span() for match in re.finditer(r"\w+|\W", text)], 100, 0)
+    ingest([documents], folder / "index", HashedWords, EmbedderIdentity("words", "w", 100, 0), spans)
+    return DocumentIndex.open(folder / "index")
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> TurnLog:
+    return TurnLog(tmp_path / "turns.sqlite", 90)
+
+
+@pytest.fixture
+def bot() -> ScriptedBot:
+    return ScriptedBot()
+
+
+def models(bot: ScriptedBot, index: DocumentIndex) -> Models:
+    return Models(bot, HybridRetriever(index=index, embeddings=HashedWords()))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def desk(index: DocumentIndex, log: TurnLog, bot: ScriptedBot) -> Desk:
+    recorder = Recorder(log, lambda: Circumstances({}, {}, "1", "c"), lambda generation: generation)
+    return Desk(Settings.model_construct(), lambda: models(bot, index), log, recorder, FairQueue(longest=2))
+
+
+def answer_of(events: Iterable[object]) -> Answer:
+    *_, last = events
+    assert isinstance(last, Answer)
+    return last
+
+
+def test_a_turn_is_asked_and_logged_in_the_name_of_its_person(desk: Desk, bot: ScriptedBot, log: TurnLog) -> None:
+    kinds = [type(event).__name__ for event in desk.ask(ADA, "How many days?", conversation_id=TALK)]
+    assert kinds == ["Found", "Said", "Said", "Answer"]
+    assert bot.asked == [("How many days?", (), ("hr",))]
+    [turn] = log.find(Selection())
+    assert (turn.person, turn.groups, turn.conversation_id, turn.answer) == ("ada", ("hr",), TALK, "First 1. Second 1.")
+
+
+def test_the_turn_is_in_the_log_when_its_answer_is_seen(desk: Desk, log: TurnLog) -> None:
+    for event in desk.ask(ADA, "How many days?"):
+        assert log.count(Selection()) == isinstance(event, Answer)
+
+
+def test_the_next_question_knows_what_was_said_in_its_conversation_only(desk: Desk, bot: ScriptedBot) -> None:
+    for question, talk in (("How many days?", TALK), ("What else?", "other" * 6), ("Alone?", None)):
+        answer_of(desk.ask(ADA, question, conversation_id=talk))
+    answer_of(desk.ask(ADA, "And in Poland?", conversation_id=TALK))
+    histories = [history for _, history, _ in bot.asked]
+    said = (Message("user", "How many days?"), Message("agent", "First 1. Second 1."))
+    assert histories == [(), (), (), said]
+
+
+def test_nobody_else_sees_goes_on_with_rates_or_deletes_a_turn(desk: Desk, bot: ScriptedBot, log: TurnLog) -> None:
+    answer = answer_of(desk.ask(ADA, "How many days?", conversation_id=TALK))
+    assert [one.conversation_id for one in desk.conversations(ADA).list()] == [TALK]
+    for other in (BOB, OWNER, Person("root", "admin"), Person("")):
+        theirs = desk.conversations(other)
+        assert theirs.list() == []
+        for use in (theirs.turns, theirs.history, theirs.delete, theirs.said_in):
+            with pytest.raises(UsageError, match="There is no conversation"):
+                use(TALK)
+        with pytest.raises(UsageError, match="There is no conversation"):
+            desk.ask(other, "And for me?", conversation_id=TALK)
+        with pytest.raises(UsageError, match="There is no turn"):
+            desk.rate(other, answer.turn_id, -1)
+    assert len(bot.asked) == 1
+    assert log.get(answer.turn_id).rating is None
+
+
+def test_a_rating_is_kept_with_its_reason(desk: Desk, log: TurnLog) -> None:
+    answer = answer_of(desk.ask(ADA, "How many days?"))
+    desk.rate(ADA, answer.turn_id, -1, "It is 30.")
+    assert (log.get(answer.turn_id).rating, log.get(answer.turn_id).reason) == (-1, "It is 30.")
+    with pytest.raises(UsageError, match="1 or -1"):
+        desk.rate(ADA, answer.turn_id, 5)
+
+
+def test_an_answer_that_is_stopped_is_logged_as_far_as_it_was_handed_out(
+    desk: Desk, bot: ScriptedBot, log: TurnLog
+) -> None:
+    bot.gate.clear()
+    events = desk.ask(ADA, "How many days?", conversation_id=TALK)
+    for event in events:
+        if isinstance(event, Said):
+            break
+    events.close()  # type: ignore[attr-defined]
+    bot.gate.set()
+    assert bot.closed.wait(10)
+    [turn] = log.find(Selection())
+    assert (turn.answer, turn.confidence) == ("First 1.", 0)
+    assert [citation.quote for citation in turn.citations] == ["Quote 1."]
+    assert desk.conversations(ADA).said_in(TALK)[-1] == Message("agent", "First 1.")
+
+
+def test_of_an_answer_that_is_stopped_before_it_began_only_the_question_stays(desk: Desk, log: TurnLog) -> None:
+    events = desk.ask(ADA, "How many days?", conversation_id=TALK)
+    assert isinstance(next(events), Found)
+    events.close()  # type: ignore[attr-defined]
+    assert [turn.answer for turn in log.find(Selection())] == [""]
+    assert desk.conversations(ADA).said_in(TALK) == (Message("user", "How many days?"),)
+
+
+def test_one_waits_while_the_other_is_answered_and_is_told(desk: Desk, bot: ScriptedBot) -> None:
+    bot.gate.clear()
+    first = desk.ask(ADA, "How many days?")
+    assert isinstance(next(first), Found)
+    second = desk.ask(BOB, "And I?")
+    assert next(second) == Waiting(1)
+    bot.gate.set()
+    *waiting, last = (event for event in second if isinstance(event, Waiting | Answer))
+    assert waiting[-1] == Waiting(0)
+    assert isinstance(last, Answer)
+    assert [last.question, answer_of(first).question] == ["And I?", "How many days?"]
+
+
+def test_a_full_desk_says_so_and_a_turn_that_is_given_up_makes_room(desk: Desk, bot: ScriptedBot) -> None:
+    bot.gate.clear()
+    running = desk.ask(ADA, "How many days?")
+    next(running)
+    waiting = [desk.ask(Person(name), "And I?") for name in ("kim", "lea")]
+    assert [type(next(events)) for events in waiting] == [Waiting, Waiting]
+    with pytest.raises(BusyError, match="again in a moment"):
+        next(desk.ask(BOB, "And I?"))
+    assert desk.status().busy == 3
+    waiting[0].close()  # type: ignore[attr-defined]
+    bot.gate.set()
+    assert [answer_of(events).question for events in (waiting[1], running)] == ["And I?", "How many days?"]
+    assert [question for question, _, _ in bot.asked] == ["How many days?", "And I?"]
+
+
+def test_a_reader_who_does_not_read_holds_nobody_up(desk: Desk, bot: ScriptedBot) -> None:
+    sleeper = desk.ask(ADA, "How many days?")
+    next(sleeper)
+    assert answer_of(desk.ask(BOB, "And I?")).question == "And I?"
+
+
+def test_groups_decide_what_is_found_and_opened(desk: Desk) -> None:
+    def found(person: Person) -> set[str]:
+        passages: list[Passage] = desk.search(person, "days of leave")
+        return {passage.doc_id for passage in passages}
+
+    assert (found(ADA), found(BOB), found(OWNER)) == ({"open.md", "hr.md"}, {"open.md"}, {"open.md"})
+    assert "director" in desk.document(ADA, "hr.md").text
+    assert len(desk.chunks(ADA, "hr.md")) == 1
+    for look in (desk.document, desk.chunks):
+        with pytest.raises(UsageError, match=r"There is no document 'hr\.md'"):
+            look(BOB, "hr.md")
+        with pytest.raises(UsageError, match=r"There is no document 'none\.md'"):
+            look(BOB, "none.md")
+    assert desk.document(BOB, "open.md").title
+
+
+def test_owners_look_after_every_document_and_askers_after_none(desk: Desk) -> None:
+    assert {document.doc_id for document in desk.documents(OWNER)} == {"open.md", "hr.md"}
+    assert "director" in desk.document(OWNER, "hr.md").text
+    with pytest.raises(AccessError, match="look after the documents"):
+        desk.documents(ADA)
+
+
+@pytest.mark.parametrize("question", ["", "  ", "word " * 400])
+def test_what_is_no_question_is_refused_before_anybody_waits(desk: Desk, question: str) -> None:
+    with pytest.raises(UsageError):
+        desk.ask(ADA, question)
+    with pytest.raises(UsageError):
+        desk.search(ADA, question)
+
+
+def test_an_error_of_the_turn_reaches_who_asked_and_frees_the_place(desk: Desk, bot: ScriptedBot) -> None:
+    def fail(*_: object, **__: object) -> Iterator[Event]:
+        raise UsageError("The bot is lost.")
+        yield
+
+    works, bot.turn = bot.turn, fail  # type: ignore[method-assign]
+    with pytest.raises(UsageError, match="lost"):
+        answer_of(desk.ask(ADA, "How many days?"))
+    bot.turn = works  # type: ignore[method-assign]
+    assert answer_of(desk.ask(BOB, "And I?")).outcome == "answered"
+
+
+def test_models_are_loaded_once_and_asked_for_again_while_there_is_no_index(
+    index: DocumentIndex, log: TurnLog, bot: ScriptedBot
+) -> None:
+    tries: list[int] = []
+
+    def load() -> Models:
+        tries.append(1)
+        if len(tries) == 1:
+            raise VectorIndexError("There is no index.")
+        return models(bot, index)
+
+    recorder = Recorder(log, lambda: Circumstances({}, {}, "1", "c"), lambda generation: generation)
+    desk = Desk(Settings.model_construct(), load, log, recorder)
+    with pytest.raises(VectorIndexError):
+        desk.status()
+    assert (desk.status().documents, desk.status().busy) == (2, 0)
+    assert answer_of(desk.ask(ADA, "How many days?")).models == ModelNames()
+    assert len(tries) == 2
