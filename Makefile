@@ -62,7 +62,7 @@ $(VENV)/.runtime: pyproject.toml
 	@touch $@
 
 $(VENV)/.complete: $(VENV)/.runtime
-	$(BIN)/python -m pip install --quiet --editable ".[hf,finetune,quantised,openai,llamacpp,whisper,documents,pgvector,ray,dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[app,talk,hf,finetune,quantised,openai,llamacpp,whisper,documents,pgvector,ray,dev]"
 	@touch $@
 
 # Programs that pip cannot install. As root on Debian they are installed; otherwise one message says what to do.

@@ -104,7 +104,7 @@ class VoiceBot:
 
     def turn(
         self,
-        question: str | AudioChunk,
+        question: str | AudioChunk | Transcription,
         history: Sequence[Message] = (),
         groups: Iterable[str] = (),
         style: Style = "spoken",
@@ -113,6 +113,7 @@ class VoiceBot:
     ) -> Iterator[Event]:
         """Events in the order in which they happen; the last one is the `Answer`.
 
+        :param question: Typed, recorded, or recognised already.
         :raises UsageError: for an empty or endless question. :raises SpeechError, GenerationError: from the models.
         """
         clock, heard = _Clock(), 1.0
@@ -120,15 +121,18 @@ class VoiceBot:
         names = replace(
             self._names,
             adapter=answering.adapter,
-            stt=self._names.stt if isinstance(question, AudioChunk) else None,
+            stt=None if isinstance(question, str) else self._names.stt,
             tts=self._names.tts if speak else None,
         )
         blank = Answer(
             uuid.uuid4().hex, "", "", "no_speech", NO_SPEECH, 0.0, index_generation=searcher.generation, models=names
         )
-        if isinstance(question, AudioChunk):
-            transcription = self._transcribe(question)
-            clock.mark("transcribe")
+        if not isinstance(question, str):
+            if isinstance(question, AudioChunk):
+                transcription = self._transcribe(question)
+                clock.mark("transcribe")
+            else:
+                transcription = question
             yield Heard(transcription)
             blank = replace(blank, question=transcription.text, transcription=transcription)
             if not transcription.text.strip():

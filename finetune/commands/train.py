@@ -68,11 +68,14 @@ def _train(folder: RunFolder, config: RunConfig, resume: bool) -> None:
     if not config.training.quantised:  # peft imports it all the same, and it says which of its kernels are missing
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     from finetune.data.examples import data_hash
+    from finetune.data.twins import twin_of
     from finetune.training.job import train as run_training
+    from finetune.training.memory import return_freed_memory
     from ragvoice.build import build_store
     from ragvoice.generation.prompts import prompt_fingerprint
     from ragvoice.settings import read_settings
 
+    return_freed_memory()
     base = config.base or read_settings().llm
     store = build_store()
     first = int(os.environ.get("RANK", "0")) == 0
@@ -88,6 +91,7 @@ def _train(folder: RunFolder, config: RunConfig, resume: bool) -> None:
     if first:
         _write_provenance(folder, made)
     weights = {chosen.folder.resolve().name: chosen.weight for chosen in config.data.sets}
+    weights |= {twin_of(name): weight for name, weight in weights.items()}
     with _shown(first) as progress:
         trained = run_training(
             folder.path,

@@ -102,6 +102,11 @@ def unanswerable_twins(candidate: Candidate, names: Names, most: int = 1) -> lis
     return made
 
 
+def twin_of(source: str) -> str:
+    """Source of the questions that are made of those of a source."""
+    return f"{source}, twin"
+
+
 def says(text: str, absent: str) -> bool:
     """Whether all words of `absent` stand in the text, in whatever form and order."""
     said = {*_WORD.findall(text.lower()), *content_words(text)}
@@ -116,7 +121,7 @@ def _twin(candidate: Candidate, kind: str, question: str, absent: str) -> Candid
         question=question,
         answers=(),
         answerable=False,
-        source=f"{candidate.source}, twin",
+        source=twin_of(candidate.source),
         absent=absent,
     )
 

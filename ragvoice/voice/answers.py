@@ -1,0 +1,137 @@
+"""The answer of the moment: begun before it is sure to be wanted, told, played, interrupted. Part of `Dialogue`.
+
+Times `now` are seconds of any clock that runs evenly. Array legend: `t` samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragvoice.datatypes import Answer, Transcription
+from ragvoice.errors import RagVoiceError
+from ragvoice.voice.echo import EchoGuard
+from ragvoice.voice.events import Failed, Interrupted, TurnEvent, VoiceEvent
+from ragvoice.voice.messages import Action, CancelTurn, Emit, LetGo, LoopOptions, Question, StartTurn
+from ragvoice.voice.playback import Playback
+from ragvoice.voicebot import Said
+
+_TAIL_S = 0.3
+"""The loudspeaker is still heard for so long after the player has finished."""
+
+
+@dataclass
+class _Turn:
+    number: int
+    question: Question
+    told: bool
+    held: list[VoiceEvent] = field(default_factory=list)
+    running: bool = True
+    answer_id: str | None = None
+    playback: Playback = field(default_factory=Playback)
+    echo: EchoGuard = field(default_factory=EchoGuard)
+
+
+class Answers:
+    """At most one at a time. `act` takes what is to be done, in order."""
+
+    def __init__(self, options: LoopOptions, act: Callable[[Action], None]):
+        self._options = options
+        self._act = act
+        self._turn: _Turn | None = None
+        self._started = 0
+
+    def start(self, question: Question, *, told: bool) -> None:
+        """:param told: False holds back what comes until `tell`."""
+        self._started += 1
+        self._turn = _Turn(self._started, question, told)
+        self._act(StartTurn(self._started, question))
+        if told:
+            self._act(LetGo(self._started))
+
+    def tell(self, question: Transcription, now: float) -> None:
+        """The person has finished: the answer that was begun is the one, or it is begun now."""
+        turn = self._turn
+        if turn is None or turn.told:
+            self.start(question, told=True)
+            return
+        turn.told = True
+        for event in turn.held:
+            self._tell(turn, event, now)
+        turn.held.clear()
+        self._act(LetGo(turn.number))
+
+    def drop_untold(self) -> None:
+        """The person goes on, so what was begun answers half a question."""
+        if self._turn is not None and not self._turn.told:
+            self._act(CancelTurn(self._turn.number))
+            self._turn = None
+
+    def answering(self, now: float) -> bool:
+        """Whether an answer is being written or played."""
+        turn = self._turn
+        return turn is not None and turn.told and (turn.running or turn.playback.sounding(now))
+
+    def unheard_question(self, now: float) -> Transcription | None:
+        """The spoken question that is being answered, as long as nothing of the answer has been told."""
+        turn = self._turn
+        if turn is None or not self.answering(now) or turn.playback.begun:
+            return None
+        return turn.question if isinstance(turn.question, Transcription) else None
+
+    def interrupt(self, now: float, heard_s: float | None = None) -> None:
+        """:param heard_s: how much of it the player has played, where the caller knows better."""
+        turn = self._turn
+        if turn is None or not turn.told:
+            return
+        if heard_s is not None:
+            turn.playback.played(heard_s, now)
+        if self.answering(now):
+            heard_text, position_s = turn.playback.heard(now), turn.playback.position(now)
+            self._act(Emit(Interrupted(heard_text, round(position_s, 3), turn.answer_id)))
+            if turn.running:
+                self._act(CancelTurn(turn.number))
+        self._turn = None
+
+    def played(self, position_s: float, now: float) -> None:
+        if self._turn is not None:
+            self._turn.playback.played(position_s, now)
+
+    def is_own_voice(self, window_t: NDArray[np.float32], now: float) -> bool:
+        """Whether this sound of the microphone is to be taken for the answer's, by the rule of `LoopOptions.echo`."""
+        turn, echo = self._turn, self._options.echo
+        if echo == "cancelled" or turn is None or not turn.playback.sounding(now, _TAIL_S):
+            return False
+        return echo == "half_duplex" or turn.echo.explains(window_t, turn.playback.position(now))
+
+    def yielded(self, number: int, event: TurnEvent, now: float) -> None:
+        """Turn `number` has got so far."""
+        self._received(number, event, now)
+
+    def ended(self, number: int, error: RagVoiceError | None, now: float) -> None:
+        """Turn `number` yields nothing more."""
+        if self._turn is not None and self._turn.number == number:
+            self._turn.running = False
+            if error is not None:
+                self._received(number, Failed(error), now)
+
+    def _received(self, number: int, event: TurnEvent | Failed, now: float) -> None:
+        turn = self._turn
+        if turn is None or turn.number != number:
+            return
+        if turn.told:
+            self._tell(turn, event, now)
+        else:
+            turn.held.append(event)
+
+    def _tell(self, turn: _Turn, event: VoiceEvent, now: float) -> None:
+        if isinstance(event, Said):
+            turn.playback.add(event, now)
+            if event.audio is not None and self._options.echo == "correlated":
+                turn.echo.add(event.audio)
+        elif isinstance(event, Answer):
+            turn.answer_id = event.turn_id
+        self._act(Emit(event))

@@ -1,0 +1,70 @@
+"""What a voice loop tells: in the order in which it happens, for a page, a terminal or a socket to show.
+
+`Heard`, `Found`, `Said` and `Answer` are those of `VoiceBot.turn`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ragvoice.datatypes import Answer
+from ragvoice.errors import RagVoiceError
+from ragvoice.voicebot import Found, Heard, Said
+
+
+@dataclass(frozen=True)
+class SpeechStarted:
+    """Times are seconds of sound since the loop began to listen."""
+
+    at_s: float
+
+
+@dataclass(frozen=True)
+class Partial:
+    """What has been understood while the person still speaks. The end of it may change yet."""
+
+    text: str
+    stable: str = ""
+    """Its beginning, as far as two successive recognitions agree."""
+
+
+@dataclass(frozen=True)
+class SpeechEnded:
+    """The turn is over; `at_s` is the end of its last word, not of the pause that showed it."""
+
+    at_s: float
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Others are being answered first."""
+
+    ahead: int
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """The answer is not said any further: stop the sound."""
+
+    heard_text: str
+    """What the person has heard of it, in whole words; empty when the voice had not begun."""
+    heard_s: float
+    turn_id: str | None = None
+    """Of the finished `Answer` that was being played; None while it was still being written."""
+
+
+@dataclass(frozen=True)
+class NothingHeard:
+    """There was a sound, or the person ended the turn by hand, and no words."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """This turn came to nothing; the loop goes on."""
+
+    error: RagVoiceError
+
+
+TurnEvent = Waiting | Heard | Found | Said | Answer
+"""What answering one question yields."""
+VoiceEvent = SpeechStarted | Partial | SpeechEnded | TurnEvent | Interrupted | NothingHeard | Failed

@@ -1,0 +1,266 @@
+"""The threads around the state machine, with a scripted recogniser and bot."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
+from scene import ReadsSamples, answer, level, said
+
+from ragvoice.datatypes import AudioChunk, Transcription
+from ragvoice.errors import AudioError, GenerationError, SpeechError
+from ragvoice.voice.events import Failed, Interrupted, NothingHeard, Partial, SpeechEnded, TurnEvent, VoiceEvent
+from ragvoice.voice.loop import VoiceLoop
+from ragvoice.voice.messages import LoopOptions, Question
+from ragvoice.voicebot import Heard, Said
+
+QUESTION = "How many holidays do I get?"
+WAIT_S = 20.0
+
+
+class Recogniser:
+    def __init__(self, text: str = QUESTION, error: Exception | None = None):
+        self.text, self.error = text, error
+
+    def transcribe(self, audio: AudioChunk) -> Transcription:
+        if self.error:
+            raise self.error
+        return Transcription(self.text, "en", audio.duration_s, confidence=0.9)
+
+
+class Bot:
+    """Says one sentence of two seconds, waits until it may go on, then answers."""
+
+    def __init__(self) -> None:
+        self.asked: list[Question] = []
+        self.may_finish = threading.Event()
+        self.closed = threading.Event()
+
+    def ask(self, question: Question) -> Iterator[TurnEvent]:
+        self.asked.append(question)
+        try:
+            if isinstance(question, Transcription):
+                yield Heard(question)
+            yield said("You get 25 days.", 2.0)
+            assert self.may_finish.wait(WAIT_S)
+            yield answer("You get 25 days.")
+        except GeneratorExit:
+            self.closed.set()
+            raise
+
+
+def until(stream: Iterator[VoiceEvent], kind: type) -> list[VoiceEvent]:
+    seen: list[VoiceEvent] = []
+    for event in stream:
+        seen.append(event)
+        if isinstance(event, kind):
+            return seen
+    raise AssertionError(f"the loop closed without {kind.__name__}: {seen}")
+
+
+def speak(loop: VoiceLoop, seconds: float = 0.8, then_silence: float = 1.6) -> None:
+    loop.hear(level(1.0, seconds))
+    loop.hear(level(0.0, then_silence))
+
+
+@pytest.fixture
+def bot() -> Bot:
+    return Bot()
+
+
+@pytest.fixture
+def loop(bot: Bot) -> Iterator[VoiceLoop]:
+    loop = VoiceLoop(bot.ask, Recogniser(), detector=ReadsSamples())
+    yield loop
+    bot.may_finish.set()
+    loop.close()
+
+
+def test_a_spoken_question_is_answered(loop: VoiceLoop, bot: Bot) -> None:
+    bot.may_finish.set()
+    speak(loop)
+    seen = until(loop.events(), type(answer("")))
+
+    kinds = [type(event).__name__ for event in seen]
+    assert kinds == ["SpeechStarted", "SpeechEnded", "Partial", "Heard", "Said", "Answer"]
+    (question,) = bot.asked
+    assert isinstance(question, Transcription)
+    assert question.text == QUESTION
+
+
+def test_a_typed_question_is_answered_in_the_same_conversation(loop: VoiceLoop, bot: Bot) -> None:
+    bot.may_finish.set()
+    loop.say("And in Poland?")
+
+    assert isinstance(until(loop.events(), type(answer("")))[0], Said)
+    assert bot.asked == ["And in Poland?"]
+
+
+def test_an_interruption_closes_the_generator_after_it_was_told(bot: Bot) -> None:
+    order: list[object] = []
+
+    def ask(question: Question) -> Iterator[TurnEvent]:
+        order.append("asked")
+        try:
+            yield said("You get 25 days.", 2.0)
+            yield said("Ask Ada.", 2.0)
+            bot.may_finish.wait(WAIT_S)
+            yield said("Never told.", 2.0)
+        finally:
+            order.append("closed")
+
+    loop = VoiceLoop(ask, Recogniser(), detector=ReadsSamples(), on_interrupted=order.append, clock=lambda: 0.0)
+    loop.say("first")
+    stream = loop.events()
+    until(stream, Said)
+    until(stream, Said)
+    loop.played(1.0)
+    loop.interrupt()
+    (stopped,) = until(stream, Interrupted)
+    loop.say("second")
+    bot.may_finish.set()
+    until(stream, Said)
+    loop.close()
+
+    assert stopped == Interrupted("You get", 1.0, None)
+    assert order[:4] == ["asked", stopped, "closed", "asked"]
+
+
+def test_generation_ends_at_the_next_token_when_nobody_wants_it() -> None:
+    written: list[str] = []
+    go_on, first = threading.Event(), threading.Event()
+    left: list[str] = []
+
+    def ask(question: Question) -> Iterator[TurnEvent]:
+        model = GenericFakeChatModel(messages=iter([AIMessage(" ".join(["word"] * 50))]))
+        try:
+            for chunk in model.stream("question"):
+                written.append(str(chunk.content))
+                first.set()
+                assert go_on.wait(WAIT_S)
+            yield answer("never")
+        except GeneratorExit:
+            left.append("closed")
+            raise
+
+    loop = VoiceLoop(ask, Recogniser(), detector=ReadsSamples())
+    loop.say("question")
+    assert first.wait(WAIT_S)
+    loop.interrupt()
+    until(loop.events(), Interrupted)
+    go_on.set()
+    loop.close()
+
+    assert left == ["closed"]
+    assert len(written) <= 2
+
+
+def test_half_a_question_is_read_no_further_than_its_first_sentence(bot: Bot) -> None:
+    began, went_on = threading.Event(), threading.Event()
+
+    def ask(question: Question) -> Iterator[TurnEvent]:
+        yield said("You get 25 days.", 2.0)
+        went_on.set()
+        yield answer("You get 25 days.")
+
+    class Signals(Recogniser):
+        def transcribe(self, audio: AudioChunk) -> Transcription:
+            began.set()
+            return super().transcribe(audio)
+
+    loop = VoiceLoop(ask, Signals(), LoopOptions(pause_s=2.0), detector=ReadsSamples())
+    stream = loop.events()
+    speak(loop, then_silence=0.3)
+    assert began.wait(WAIT_S)
+    assert not went_on.wait(0.2)
+    loop.hear(level(0.0, 2.0))
+    until(stream, Said)
+    assert went_on.wait(WAIT_S)
+    loop.close()
+
+
+@pytest.mark.parametrize("error", [GenerationError("the server is down"), ZeroDivisionError("a bug")])
+@pytest.mark.filterwarnings("ignore")
+def test_a_failed_turn_is_told_and_the_next_one_works(error: Exception) -> None:
+    def ask(question: Question) -> Iterator[TurnEvent]:
+        if question == "bad":
+            raise error
+        yield answer("fine")
+
+    loop = VoiceLoop(ask, Recogniser(), detector=ReadsSamples())
+    stream = loop.events()
+    loop.say("bad")
+    (failed,) = until(stream, Failed)
+    loop.say("good")
+    until(stream, type(answer("")))
+    loop.close()
+
+    assert isinstance(failed, Failed)
+    assert str(error) in str(failed.error)
+
+
+def test_a_failed_recognition_is_told(bot: Bot) -> None:
+    loop = VoiceLoop(bot.ask, Recogniser(error=SpeechError("no memory")), detector=ReadsSamples())
+    speak(loop)
+    seen = until(loop.events(), Failed)
+    loop.close()
+
+    assert "no memory" in str(seen[-1].error)  # type: ignore[union-attr]
+
+
+def test_what_is_settled_is_prepared_while_the_person_speaks(bot: Bot) -> None:
+    prepared: list[str] = []
+    done = threading.Event()
+
+    def prepare(text: str) -> None:
+        prepared.append(text)
+        done.set()
+        raise GenerationError("it only saves time")
+
+    heard = threading.Semaphore(0)
+
+    class Signals(Recogniser):
+        def transcribe(self, audio: AudioChunk) -> Transcription:
+            heard.release()
+            return super().transcribe(audio)
+
+    loop = VoiceLoop(bot.ask, Signals("How many holidays"), prepare=prepare, detector=ReadsSamples(), clock=lambda: 0.0)
+    loop.hear(level(1.0, 1.2))
+    assert heard.acquire(timeout=WAIT_S)
+    stream = loop.events()
+    until(stream, Partial)
+    loop.hear(level(1.0, 1.2))
+    assert done.wait(WAIT_S)
+    loop.close()
+
+    assert prepared == ["How many holidays"]
+
+
+def test_sound_that_comes_much_too_fast_is_refused(loop: VoiceLoop) -> None:
+    waiting_s = loop.hear(level(0.0, 1.0))
+    assert waiting_s >= 1.0
+    with pytest.raises(AudioError, match="faster"):
+        loop.hear(AudioChunk(np.zeros(200 * 16_000, np.float32), 16_000))
+
+
+def test_silence_by_hand_is_nothing(loop: VoiceLoop) -> None:
+    loop.hear(level(0.0, 1.0))
+    loop.commit()
+
+    assert until(loop.events(), NothingHeard) == [NothingHeard()]
+
+
+def test_closing_ends_the_events_and_an_answer_in_progress(bot: Bot) -> None:
+    loop = VoiceLoop(bot.ask, Recogniser(), detector=ReadsSamples())
+    loop.say("question")
+    stream = loop.events()
+    until(stream, Said)
+    bot.may_finish.set()
+    loop.close()
+    loop.close()
+
+    assert not any(isinstance(event, SpeechEnded) for event in stream)
