@@ -15,7 +15,7 @@ import typer
 from finetune.command import app as finetune_app
 from ingest.command import EPILOG as INGEST_EPILOG
 from ingest.command import ingest_command
-from ragvoice.commands import ask, conversations, documents, evaluate, index, models, replay, speech, turns
+from ragvoice.commands import ask, conversations, documents, evaluate, index, models, replay, speech, turns, ui
 from ragvoice.errors import RagVoiceError, UsageError
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ app.add_typer(index.app, name="index")
 app.add_typer(turns.app, name="turns")
 app.add_typer(conversations.app, name="conversations")
 app.command("replay", epilog="Example: ragvoice replay 3f2a91")(replay.replay)
+app.command("ui", epilog="Example: ragvoice ui --port 8600")(ui.ui)
 app.command("transcribe", epilog="Example: ragvoice transcribe question.wav --json")(speech.transcribe)
 app.command("speak", epilog='Example: ragvoice speak "Good morning." -o hello.wav')(speech.speak)
 app.command("evaluate", epilog="Example: ragvoice evaluate data --limit 40 --json report.json")(evaluate.evaluate)

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from ragvoice.errors import AccessError, UsageError
+from ragvoice.people.loopback import is_loopback
 from ragvoice.people.person import Person
 from ragvoice.server.tickets import Admitted, Tickets
 
-Authenticate = Callable[[str | None, str | None], Admitted]
-"""Ticket, or None for a client that brought none, and the Host header -> who it is. Raises AccessError."""
+Authenticate = Callable[[str | None, bool], Admitted]
+"""Ticket or None, and whether the client is on this machine -> who it is. Raises AccessError."""
 
 _KEY_PROTOCOL = "openai-insecure-api-key."
 """How browsers, which cannot set headers on a WebSocket, carry a key in OpenAI's Realtime API."""
-
-
-def is_loopback(host: str) -> bool:
-    """:param host: A name or an address, with or without a port, as in a Host header."""
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-        return name == "localhost" or ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def check_bind(host: str, accounts: bool) -> None:
@@ -56,16 +47,15 @@ def ticket_of(authorization: str | None, protocols: list[str]) -> str | None:
 def authenticator(tickets: Tickets, accounts_exist: Callable[[], bool], anyone: Person) -> Authenticate:
     """With accounts only a valid ticket; without them also none, or any key that an existing client has to send.
 
-    :param anyone: Who speaks when there are no accounts. The server then answers to a loopback name only, so that a
-        site whose name is made to point at this machine gets nothing.
+    :param anyone: Who speaks when there are no accounts, where only this machine is served.
     """
 
-    def authenticate(ticket: str | None, host: str | None) -> Admitted:
+    def authenticate(ticket: str | None, local: bool) -> Admitted:
         if accounts_exist():
             if ticket is None:
                 raise AccessError("This server asks who you are: sign in on its page, which opens the connection.")
             return tickets.redeem(ticket)
-        if not is_loopback(host or ""):
+        if not local:
             raise AccessError("Without accounts this server is for this machine only: open it at http://localhost.")
         try:
             return tickets.redeem(ticket or "")

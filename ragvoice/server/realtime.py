@@ -17,6 +17,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from ragvoice.errors import AccessError, BusyError, RagVoiceError
+from ragvoice.people.loopback import is_local
 from ragvoice.server.admission import Authenticate, check_origin, ticket_of
 from ragvoice.server.connection import Connection, OpenLoop
 from ragvoice.server.server_events import error_event
@@ -35,10 +36,10 @@ def realtime_route(
         nonlocal connected
         offered = [name.strip() for name in websocket.headers.get("sec-websocket-protocol", "").split(",")]
         await websocket.accept("realtime" if "realtime" in offered else None)
-        host = websocket.headers.get("host")
+        local = is_local(websocket.headers, websocket.client.host if websocket.client else None)
         try:
-            check_origin(websocket.headers.get("origin"), host)
-            admitted = authenticate(ticket_of(websocket.headers.get("authorization"), offered), host)
+            check_origin(websocket.headers.get("origin"), websocket.headers.get("host"))
+            admitted = authenticate(ticket_of(websocket.headers.get("authorization"), offered), local)
             admitted.person.require("ask")
         except AccessError as error:
             await _refuse(websocket, error, NOT_ADMITTED)

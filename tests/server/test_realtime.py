@@ -56,7 +56,7 @@ class Door:
             authenticator(self.tickets, lambda: accounts, Person("", "admin")),
             max_connections=max_connections,
         )
-        self.client = TestClient(Starlette(routes=[route]))
+        self.client = TestClient(Starlette(routes=[route]), client=("127.0.0.1", 50_000))
 
     def open(self, admitted: Admitted, session: Session) -> FakeLoop:
         if self.fails:

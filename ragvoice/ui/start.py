@@ -1,0 +1,7 @@
+"""The script that Streamlit runs for every page and every click."""
+
+from ragvoice.server.shared import desk
+from ragvoice.ui.main import draw
+from ragvoice.ui.sign_in import current_person
+
+draw(current_person(), desk)
