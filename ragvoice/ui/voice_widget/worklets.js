@@ -47,6 +47,7 @@ class Player extends AudioWorkletProcessor {
     this.source = new Float32Array(24000 * 20);
     this.length = 0;
     this.position = 0; // samples of the source that were played
+    this.ideal = 0; // where that would be if every stretch could be cut exactly
     this.ready = []; // stretched samples that wait for their turn
     this.complete = false;
     this.fade = 0;
@@ -73,11 +74,11 @@ class Player extends AudioWorkletProcessor {
   // Waveform similarity overlap-add (Verhelst and Roelands, 1993): another speed at the same pitch.
   stretch() {
     const { source, position, length } = this;
-    const next = Math.round(position + HOP * (this.speed - 1));
-    if (next + SEARCH + 2 * HOP > length) return false;
-    let best = next;
-    let likeness = -Infinity;
-    for (let start = Math.max(0, next - SEARCH); start <= next + SEARCH; start += 4) {
+    const middle = Math.round(this.ideal + HOP * (this.speed - 1));
+    if (Math.max(middle, position) + SEARCH + HOP > length) return false;
+    let best = Math.max(0, middle);
+    let likeness = 0; // of silence, which is cut in the middle
+    for (let start = Math.max(0, middle - SEARCH); start <= middle + SEARCH; start += 4) {
       let product = 0;
       for (let i = 0; i < HOP; i += 4) product += source[start + i] * source[position + i];
       if (product > likeness) [likeness, best] = [product, start];
@@ -87,13 +88,16 @@ class Player extends AudioWorkletProcessor {
       this.ready.push((1 - weight) * source[position + i] + weight * source[best + i]);
     }
     this.position = best + HOP;
+    this.ideal += HOP * this.speed;
     return true;
   }
 
   next() {
     if (this.ready.length) return this.ready.shift();
     if (this.speed !== 1 && this.stretch()) return this.ready.shift();
-    return this.position < this.length ? this.source[this.position++] : null;
+    if (this.position === this.length) return null;
+    this.ideal = this.position + 1;
+    return this.source[this.position++];
   }
 
   process(_inputs, [output]) {
