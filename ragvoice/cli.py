@@ -15,7 +15,20 @@ import typer
 from finetune.command import app as finetune_app
 from ingest.command import EPILOG as INGEST_EPILOG
 from ingest.command import ingest_command
-from ragvoice.commands import ask, conversations, documents, evaluate, index, models, replay, speech, turns, ui
+from ragvoice.commands import (
+    ask,
+    conversations,
+    documents,
+    evaluate,
+    index,
+    models,
+    people,
+    replay,
+    speech,
+    talk,
+    turns,
+    ui,
+)
 from ragvoice.errors import RagVoiceError, UsageError
 
 app = typer.Typer(
@@ -29,11 +42,13 @@ app.command("ingest", epilog=INGEST_EPILOG)(ingest_command)
 app.add_typer(finetune_app, name="finetune")
 app.command("search", epilog='Example: ragvoice search "parental leave in Poland" -k 5')(ask.search)
 app.command("ask", epilog='Example: ragvoice ask "How many holidays do I get?" --speak answer.wav')(ask.ask)
+app.command("talk", epilog="Example: ragvoice talk --pause 0.8")(talk.talk)
 app.command("status", epilog="Example: ragvoice status --json")(index.status)
 app.add_typer(documents.app, name="documents")
 app.add_typer(index.app, name="index")
 app.add_typer(turns.app, name="turns")
 app.add_typer(conversations.app, name="conversations")
+app.add_typer(people.app, name="people")
 app.command("replay", epilog="Example: ragvoice replay 3f2a91")(replay.replay)
 app.command("ui", epilog="Example: ragvoice ui --port 8600")(ui.ui)
 app.command("transcribe", epilog="Example: ragvoice transcribe question.wav --json")(speech.transcribe)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ragvoice.datatypes import Answer, Citation, Message, Passage, Place, Transcription
 from ragvoice.errors import RagVoiceError, UsageError
+from ragvoice.turns.records import Turn
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,28 @@ def error_json(id_: str | None, error: RagVoiceError) -> dict[str, Any]:
 
 def place_json(place: Place | None) -> dict[str, Any] | None:
     return asdict(place) if place else None
+
+
+def place_words(place: dict[str, Any] | None) -> str:
+    """`page 6`, `slide 3`, `sheet Leeds`, `12:30` in a recording; nothing for a line, which nobody looks up."""
+    if place is None or place["kind"] == "line":
+        return ""
+    if place["kind"] == "time_s":
+        minutes, seconds = divmod(int(place["value"]), 60)
+        return f"{minutes}:{seconds:02}"
+    return f"{place['kind']} {place['value']}"
+
+
+def turn_json(turn: Turn) -> dict[str, Any]:
+    """A turn of an exported conversation."""
+    return {
+        "turn_id": turn.turn_id,
+        "asked_at": turn.asked_at,
+        "question": turn.question,
+        "outcome": turn.outcome,
+        "answer": turn.answer,
+        "citations": [_citation(citation) for citation in turn.citations],
+    }
 
 
 def _heard(heard: Transcription | None) -> dict[str, Any] | None:

@@ -11,20 +11,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ragvoice.background import in_background
-from ragvoice.datatypes import Answer, AudioChunk, Message, Passage, Style
-from ragvoice.desk_turns import Event, FollowedTurn
+from ragvoice.datatypes import Answer, AudioChunk, Message, Passage, Style, Transcription
+from ragvoice.desk_turns import Event, FollowedTurn, SpokenTurns
 from ragvoice.errors import UsageError
 from ragvoice.fair_queue import FairQueue
 from ragvoice.people.person import Person
 from ragvoice.voicebot import VoiceBot, check_question
 
 if TYPE_CHECKING:
+    from ragvoice.people.accounts import Accounts
     from ragvoice.retrieval.index import ChunkSpan, DocumentIndex, IndexedDocument
     from ragvoice.retrieval.retriever import HybridRetriever
     from ragvoice.settings import Settings
     from ragvoice.turns.conversations import Conversations
     from ragvoice.turns.log import TurnLog
     from ragvoice.turns.recorder import Recorder
+    from ragvoice.voice.loop import VoiceLoop
+    from ragvoice.voice.messages import LoopOptions
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,39 @@ class Desk:
         turn = self._queued(person, question, history, style, speak)
         return followed.follow(in_background(turn, name="turn"))
 
+    def loop(self, person: Person, conversation_id: str | None = None, options: LoopOptions | None = None) -> VoiceLoop:
+        """A conversation by voice, whose turns wait, are answered and are logged like those of `ask`.
+
+        An answer that was interrupted is logged with what was heard of it. Close the loop when the person has gone.
+
+        :param conversation_id: A stored one or a new identifier; None begins a new one.
+        :raises AccessError, UsageError: as `ask`. :raises ModelError, VectorIndexError: see `models`.
+        """
+        from ragvoice.voice.loop import VoiceLoop
+
+        conversations = self.conversations(person)
+        talk = conversation_id or conversations.resolve("new")
+        conversations.said_in(talk)
+        bot = self.models.bot
+
+        def begin(question: str | Transcription) -> tuple[FollowedTurn, Generator[Event]]:
+            history = conversations.said_in(talk)
+            followed = self._followed(person, history, talk, "spoken", closed_is_heard=False)
+            return followed, self._queued(person, question, history, "spoken", speak=True)
+
+        def prepare(partial: str) -> None:
+            if (
+                self._queue.length == 0
+            ):  # else it would take the processor and the model's memory from whoever is served
+                bot.prepare(partial, conversations.said_in(talk), person.groups)
+
+        turns = SpokenTurns(
+            begin,
+            lambda turn_id, heard: self._log.shorten(turn_id, heard, person=person.name),
+            lambda turn_id: self._log.withdraw(turn_id, person=person.name),
+        )
+        return VoiceLoop(turns.ask, bot.recogniser, options, prepare=prepare, on_interrupted=turns.interrupted)
+
     def _followed(
         self,
         person: Person,
@@ -114,13 +150,15 @@ class Desk:
                 conversation_id=conversation_id,
             )
 
-        def shorten(turn_id: str, heard: str) -> None:
-            self._log.shorten(turn_id, heard, person=person.name)
-
-        return FollowedTurn(record, shorten, closed_is_heard=closed_is_heard)
+        return FollowedTurn(record, closed_is_heard=closed_is_heard)
 
     def _queued(
-        self, person: Person, question: str | AudioChunk, history: Sequence[Message], style: Style, speak: bool
+        self,
+        person: Person,
+        question: str | AudioChunk | Transcription,
+        history: Sequence[Message],
+        style: Style,
+        speak: bool,
     ) -> Generator[Event]:
         with self._queue.enter(person.name) as place:
             yield from place.waiting()
@@ -162,6 +200,20 @@ class Desk:
     def chunks(self, person: Person, doc_id: str) -> list[ChunkSpan]:
         """How a document is cut. :raises UsageError: as `document`."""
         return self._index.chunk_spans(self.document(person, doc_id).doc_id)
+
+    def accounts(self, person: Person) -> Accounts:
+        """The password file, for who looks after people. :raises AccessError: for anybody else."""
+        from ragvoice.people.accounts import Accounts
+
+        person.require("people")
+        return Accounts(self.settings.people_path)
+
+    def forget_turns(self, person: Person, name: str) -> int:
+        """Delete all that somebody has asked. :raises AccessError: for others than who looks after people."""
+        from ragvoice.turns.log import Selection
+
+        person.require("people")
+        return self._log.forget(Selection(person=name))
 
     def status(self) -> DeskStatus:
         manifest = self._index.manifest

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 
 from ragvoice.datatypes import Answer, Citation
 from ragvoice.fair_queue import Waiting
+from ragvoice.voice.events import Interrupted
+from ragvoice.voice.messages import Question
 from ragvoice.voicebot import Event as BotEvent
 from ragvoice.voicebot import Found, Said
 
@@ -17,21 +19,18 @@ Event = Waiting | BotEvent
 class FollowedTurn:
     """Of the two threads that may call, one reads `follow` and the other says `interrupted`."""
 
-    def __init__(
-        self, record: Callable[[Answer], object], shorten: Callable[[str, str], object], *, closed_is_heard: bool
-    ):
+    def __init__(self, record: Callable[[Answer], object], *, closed_is_heard: bool):
         """
         :param record: Puts a turn into the log.
-        :param shorten: Makes of the logged turn with this turn_id one with this answer.
         :param closed_is_heard: Of a turn that is closed half-way all that was handed out counts as heard. Without it
             the turn counts as never asked, unless `interrupted` has said how much was heard.
         """
         self._record = record
-        self._shorten = shorten
         self._closed_is_heard = closed_is_heard
         self._lock = threading.Lock()
         self._logged: str | None = None
         self._heard: str | None = None
+        self._withdrawn = False
 
     def follow(self, events: Generator[Event]) -> Generator[Event]:
         """The same events; the turn is in the log before its `Answer` is handed on."""
@@ -55,23 +54,61 @@ class FollowedTurn:
         finally:
             events.close()
 
-    def interrupted(self, heard: str) -> None:
-        """:param heard: Of the answer, whether it is finished, being written or about to be closed."""
+    def interrupted(self, heard: str | None) -> str | None:
+        """:param heard: Of the answer, which is being written; None: the turn counts as never asked.
+        :returns: The turn_id if the turn is in the log already.
+        """
         with self._lock:
-            self._heard = heard
-            if self._logged is not None:
-                self._shorten(self._logged, heard)
+            self._heard, self._withdrawn = heard, heard is None
+            return self._logged
 
     def _finish(self, answer: Answer) -> None:
         with self._lock:
-            self._record(answer if self._heard is None else replace(answer, answer=self._heard))
-            self._logged = answer.turn_id
+            if not self._withdrawn:
+                self._record(answer if self._heard is None else replace(answer, answer=self._heard))
+                self._logged = answer.turn_id
 
     def _stop(self, begun: Answer, said: Sequence[Said]) -> None:
         with self._lock:
-            if self._heard is not None or self._closed_is_heard:
+            if not self._withdrawn and (self._heard is not None or self._closed_is_heard):
                 self._record(cut_short(begun, said, self._heard))
                 self._logged = begun.turn_id
+
+
+class SpokenTurns:
+    """The turns of one voice loop, one after another: what it asks with, and whom it tells of interruptions."""
+
+    def __init__(
+        self,
+        begin: Callable[[Question], tuple[FollowedTurn, Generator[Event]]],
+        shorten: Callable[[str, str], object],
+        withdraw: Callable[[str], object],
+    ):
+        """
+        :param begin: Question -> its turn, and the events to follow.
+        :param shorten: Makes of the logged turn with this turn_id one with this answer.
+        :param withdraw: Takes the turn with this turn_id out of the log.
+        """
+        self._begin = begin
+        self._shorten = shorten
+        self._withdraw = withdraw
+        self._current: FollowedTurn | None = None
+
+    def ask(self, question: Question) -> Iterator[Event]:
+        self._current, events = self._begin(question)
+        return self._current.follow(events)
+
+    def interrupted(self, event: Interrupted) -> None:
+        if event.turn_id is not None:
+            if event.continues:
+                self._withdraw(event.turn_id)
+            else:
+                self._shorten(event.turn_id, event.heard_text)
+        elif self._current is not None:
+            logged = self._current.interrupted(None if event.continues else event.heard_text)
+            # Finished in the meantime. Without a word heard it may as well be an earlier one, long since told.
+            if logged is not None and event.heard_text:
+                self._shorten(logged, event.heard_text)
 
 
 def cut_short(begun: Answer, said: Sequence[Said], heard: str | None = None) -> Answer:

@@ -24,6 +24,7 @@ from ragvoice.errors import UsageError
 
 WORKING_FOLDER_FILE = "ragvoice.toml"
 HOME_FILE = "config.toml"
+PEOPLE_FILE = "people.toml"
 CONFIDENCE_FILE = "confidence.json"
 AUTO_ADAPTER = "auto"
 NO_ADAPTER = "none"
@@ -117,6 +118,9 @@ class Settings(BaseSettings):
     speed: float = Field(1.0, gt=0.3, lt=3)
     """Speaking rate; 1 is the voice's own."""
 
+    examples: tuple[str, ...] = ()
+    """Questions that the page suggests to a first visitor; none: such as its documents' headings ask."""
+
     threads: int = Field(default_factory=lambda: max(1, len(os.sched_getaffinity(0))), ge=1)
     """CPU threads of each model; they run one after another."""
 
@@ -129,7 +133,18 @@ class Settings(BaseSettings):
     turns: Path | None = None
     """File of the logged turns; None is RAGVOICE_HOME/turns.sqlite."""
 
-    @field_validator("groups", mode="before")
+    oidc_name: str = "email"
+    """Claim of the company's sign-in that names people; not one that they can choose themselves. docs/people.md"""
+    oidc_groups: str = "groups"
+    """Claim with the groups that they are in; dots lead into it: realm_access.roles."""
+    oidc_owners: Annotated[tuple[str, ...], NoDecode] = ()
+    """Who has the role owner: names, and groups as group:NAME; everybody else is an asker."""
+    oidc_admins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Who has the role admin, in the same way."""
+    sign_in_hours: int = Field(12, ge=1)
+    """After so many hours people sign in to the page again."""
+
+    @field_validator("groups", "oidc_owners", "oidc_admins", mode="before")
     @classmethod
     def _split_at_commas(cls, value: object) -> object:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
@@ -152,6 +167,12 @@ class Settings(BaseSettings):
     @property
     def turns_path(self) -> Path:
         return (self.turns or home() / "turns.sqlite").expanduser()
+
+    @property
+    def people_path(self) -> Path:
+        """The password file of a small installation; where it is, people sign in. Not a setting, so that nobody is let
+        in by a flag."""
+        return home() / PEOPLE_FILE
 
     @classmethod
     def settings_customise_sources(

@@ -21,6 +21,7 @@ COMMANDS = [
     ["models", "pull"], ["models", "list"], ["models", "verify"], ["models", "path"], ["replay"],
     ["turns", "list"], ["turns", "show"], ["turns", "rate"], ["turns", "forget"], ["turns", "export"],
     ["conversations", "list"], ["conversations", "show"], ["conversations", "delete"], ["conversations", "export"],
+    ["people", "list"], ["people", "add"], ["people", "role"], ["people", "password"], ["people", "remove"],
 ]  # fmt: skip
 HIT = {"doc_id", "source", "title", "section", "page", "place", "score", "text", "start_index"}
 ANSWER = {

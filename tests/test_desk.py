@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from ingest.documents import Chunking
 from ingest.job import ingest
 from ragvoice.datatypes import Answer, AudioChunk, Citation, Message, ModelNames, Passage, Style
 from ragvoice.desk import Desk, Models
+from ragvoice.desk_turns import SpokenTurns
 from ragvoice.errors import AccessError, BusyError, UsageError, VectorIndexError
 from ragvoice.fair_queue import FairQueue, Waiting
 from ragvoice.people.person import Person
@@ -26,6 +28,7 @@ from ragvoice.settings import Settings
 from ragvoice.turns.log import Selection, TurnLog
 from ragvoice.turns.recorder import Recorder
 from ragvoice.turns.records import Circumstances
+from ragvoice.voice.events import Interrupted
 from ragvoice.voicebot import Event, Found, Said
 
 ADA, BOB = Person("ada", "asker", ("hr",)), Person("bob", "asker")
@@ -54,6 +57,12 @@ class ScriptedBot:
         self.gate = threading.Event()
         self.gate.set()
         self.closed = threading.Event()
+        self.recogniser = None
+        self.prepared: list[tuple[str, tuple[Message, ...], tuple[str, ...]]] = []
+
+    def prepare(self, partial: str, history: Sequence[Message], groups: Iterable[str]) -> bool:
+        self.prepared.append((partial, tuple(history), tuple(groups)))
+        return True
 
     def turn(
         self,
@@ -249,6 +258,20 @@ def test_owners_look_after_every_document_and_askers_after_none(desk: Desk) -> N
         desk.documents(ADA)
 
 
+def test_only_who_looks_after_people_may(desk: Desk, log: TurnLog) -> None:
+    answer_of(desk.ask(ADA, "How many days?"))
+    answer_of(desk.ask(BOB, "And I?"))
+    for person in (ADA, OWNER):
+        with pytest.raises(AccessError, match="look after people"):
+            desk.accounts(person)
+        with pytest.raises(AccessError, match="look after people"):
+            desk.forget_turns(person, "ada")
+    admin = Person("root", "admin")
+    assert desk.accounts(admin).file.name == "people.toml"
+    assert desk.forget_turns(admin, "ada") == 1
+    assert [turn.person for turn in log.find(Selection())] == ["bob"]
+
+
 @pytest.mark.parametrize("question", ["", "  ", "word " * 400])
 def test_what_is_no_question_is_refused_before_anybody_waits(desk: Desk, question: str) -> None:
     with pytest.raises(UsageError):
@@ -287,3 +310,77 @@ def test_models_are_loaded_once_and_asked_for_again_while_there_is_no_index(
     assert (desk.status().documents, desk.status().busy) == (2, 0)
     assert answer_of(desk.ask(ADA, "How many days?")).models == ModelNames()
     assert len(tries) == 2
+
+
+def begin(desk: Desk, question: str = "How many days?") -> tuple[SpokenTurns, Iterator[object]]:
+    """The turns of Ada's voice loop, and the events of the first of them."""
+    loop = desk.loop(ADA, TALK)
+    turns = loop._on_interrupted.__self__  # type: ignore[union-attr]
+    loop.close()
+    return turns, turns.ask(question)
+
+
+def read_until(events: Iterator[object], kind: type) -> Any:
+    return next(event for event in events if isinstance(event, kind))
+
+
+def test_a_spoken_turn_that_ends_is_logged_and_cut_when_it_is_interrupted_later(desk: Desk, log: TurnLog) -> None:
+    turns, events = begin(desk)
+    answer = answer_of(events)
+    assert log.get(answer.turn_id).answer == "First 1. Second 1."
+    turns.interrupted(Interrupted("First", 0.4, answer.turn_id))
+    assert desk.conversations(ADA).said_in(TALK) == (Message("user", "How many days?"), Message("agent", "First"))
+
+
+def test_a_spoken_turn_that_is_interrupted_while_it_is_written_is_logged_as_heard(desk: Desk, log: TurnLog) -> None:
+    turns, events = begin(desk)
+    read_until(events, Said)
+    turns.interrupted(Interrupted("Fir", 0.2))
+    events.close()  # type: ignore[attr-defined]
+    [turn] = log.find(Selection())
+    assert (turn.answer, turn.person, turn.conversation_id) == ("Fir", "ada", TALK)
+    assert desk.status().busy == 0
+
+
+def test_a_turn_on_half_a_question_was_never_asked(desk: Desk, bot: ScriptedBot, log: TurnLog) -> None:
+    turns, events = begin(desk, "How many")
+    read_until(events, Said)
+    events.close()  # type: ignore[attr-defined]
+    finished = answer_of(turns.ask("How many days"))
+    turns.interrupted(Interrupted("", 0.0, finished.turn_id, continues=True))
+    events = turns.ask("How many days do I")
+    read_until(events, Said)
+    turns.interrupted(Interrupted("", 0.0, continues=True))
+    assert isinstance(answer_of(events), Answer)
+    assert log.count(Selection()) == 0
+    answer_of(turns.ask("How many days do I get?"))
+    assert [turn.question for turn in log.find(Selection())] == ["How many days do I get?"]
+    assert [history for _, history, _ in bot.asked] == [()] * 4
+
+
+def test_an_interruption_before_a_turn_has_begun_leaves_the_one_before_as_it_was(desk: Desk, log: TurnLog) -> None:
+    turns, events = begin(desk)
+    answer = answer_of(events)
+    for continues in (True, False):
+        turns.interrupted(Interrupted("", 0.0, continues=continues))
+    assert log.get(answer.turn_id).answer == "First 1. Second 1."
+
+
+def test_nobody_talks_on_in_somebody_elses_conversation(desk: Desk) -> None:
+    answer_of(desk.ask(ADA, "How many days?", conversation_id=TALK))
+    with pytest.raises(UsageError, match="There is no conversation"):
+        desk.loop(BOB, TALK)
+
+
+def test_nothing_is_prepared_while_somebody_is_answered(desk: Desk, bot: ScriptedBot) -> None:
+    loop = desk.loop(ADA)
+    assert loop._prepare is not None
+    loop._prepare("How many")
+    bot.gate.clear()
+    events = desk.ask(BOB, "And I?")
+    next(events)
+    loop._prepare("How many days")
+    bot.gate.set()
+    answer_of(events)
+    loop.close()
+    assert bot.prepared == [("How many", (), ("hr",))]

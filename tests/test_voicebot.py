@@ -51,7 +51,7 @@ def test_the_recorded_question_is_understood_and_answered(spoken_turn: list[Even
 def test_the_spoken_answer_says_what_is_written(bot: VoiceBot, spoken_turn: list[Event]) -> None:
     chunks = [event.audio for event in spoken_turn if isinstance(event, Said) and event.audio is not None]
     spoken = AudioChunk(np.concatenate([chunk.samples_t for chunk in chunks]), chunks[0].sample_rate_hz)
-    heard = bot._transcribe(resample(spoken, 16_000)).text
+    heard = bot.recogniser.transcribe(resample(spoken, 16_000)).text
     answer = spoken_turn[-1]
     assert isinstance(answer, Answer)
     written, listened = set(normalise(answer.answer).split()), set(normalise(heard).split())
@@ -92,6 +92,16 @@ def test_an_off_topic_question_is_an_abstention_without_citations(bot: VoiceBot)
     assert answer.outcome == "abstained"
     assert answer.citations == ()
     assert "Canberra" not in answer.answer
+
+
+def test_what_is_read_ahead_changes_no_answer(bot: VoiceBot) -> None:
+    question = "From which day do I need a doctor's note in England?"
+    before = bot.ask(question)
+    assert not bot.prepare(" ")
+    assert bot.prepare("From which day do I need a doctor's")
+    after = bot.ask(question)
+    assert (before.outcome, before.answer, before.citations) == ("answered", after.answer, after.citations)
+    assert (before.confidence, before.draft, before.prompt_hash) == (after.confidence, after.draft, after.prompt_hash)
 
 
 def test_an_empty_or_endless_question_is_refused(bot: VoiceBot) -> None:
@@ -145,3 +155,17 @@ def test_a_confidence_that_was_fitted_for_another_model_is_noted(
     assert not caplog.records
     build.build_answering(settings.model_copy(update={"adapter": "mine", "llm_runtime": "openai"}))
     assert "another adapter" in caplog.text
+
+
+def test_a_question_that_is_recognised_already_is_not_recognised_again(bot: VoiceBot) -> None:
+    heard = Transcription("From which day do I need a doctor's note in England?", "en", 3.0, confidence=0.9)
+    deaf = VoiceBot(bot._retriever, bot._answering)
+
+    events = list(deaf.turn(heard))
+
+    answer = events[-1]
+    assert isinstance(answer, Answer)
+    assert events[0] == Heard(heard)
+    assert answer.transcription == heard
+    assert answer.timings.transcribe is None
+    assert "eighth day" in answer.answer

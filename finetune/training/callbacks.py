@@ -112,7 +112,7 @@ def plot(folder: Path) -> None:
     if held:
         steps = [row["step"] for row in held]
         left.plot(steps, [row["eval_loss"] for row in held], "o-", label="held out")
-        for name in ("exact", "unanswerable_refused", "answerable_refused", "balanced"):
+        for name in ("exact", "unanswerable_refused", "answerable_refused", "separation", "balanced"):
             points = [(row["step"], row[f"eval_{name}"]) for row in held if f"eval_{name}" in row]
             if points:
                 right.plot(*zip(*points, strict=True), "o-", label=name.replace("_", " "))

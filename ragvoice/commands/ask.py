@@ -151,7 +151,7 @@ def ask(
     if as_json:
         typer.echo(json.dumps(answer_json(result, None)))
     else:
-        _print_sources(result)
+        print_sources(result)
         if path:
             typer.echo(f"audio: {path}")
         if logged:
@@ -241,7 +241,8 @@ def _decoded(file: Path) -> AudioChunk:
     return decode(file)
 
 
-def _print_sources(answer: Answer) -> None:
+def print_sources(answer: Answer) -> None:
+    """Citations, outcome and timings."""
     from ragvoice.contract import place_json
 
     typer.echo("\n")
@@ -263,14 +264,6 @@ def _stages(answer: Answer) -> Iterator[tuple[str, float]]:
 
 
 def _where(source: str, place: dict[str, Any] | None, section: str) -> str:
-    return ", ".join(part for part in (source, _spot(place), section) if part)
+    from ragvoice.contract import place_words
 
-
-def _spot(place: dict[str, Any] | None) -> str:
-    """`page 6`, `slide 3`, `sheet Leeds`, `12:30` in a recording; nothing for a line, which nobody looks up."""
-    if place is None or place["kind"] == "line":
-        return ""
-    if place["kind"] == "time_s":
-        minutes, seconds = divmod(int(place["value"]), 60)
-        return f"{minutes}:{seconds:02}"
-    return f"{place['kind']} {place['value']}"
+    return ", ".join(part for part in (source, place_words(place), section) if part)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,6 @@ from ragvoice.commands.options import AsJson, Person
 
 if TYPE_CHECKING:
     from ragvoice.turns.conversations import Conversations
-    from ragvoice.turns.records import Turn
 
 app = typer.Typer(no_args_is_help=True, help="List, show, export and delete your stored conversations.")
 
@@ -35,9 +34,11 @@ def list_conversations(person: Person = None, as_json: AsJson = False) -> None:
 @app.command(epilog="Example: ragvoice conversations show last")
 def show(conversation_id: ConversationId, person: Person = None, as_json: AsJson = False) -> None:
     """Show what was said, oldest first."""
+    from ragvoice.contract import turn_json
+
     for turn in _of(person).turns(conversation_id):
         if as_json:
-            typer.echo(json.dumps(_line(turn)))
+            typer.echo(json.dumps(turn_json(turn)))
         else:
             typer.echo(f"{turn.asked_at[:16]}  {turn.question or '(nothing heard)'}\n    {turn.answer}")
             for citation in turn.citations:
@@ -59,7 +60,9 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a conversation to a file."""
-    lines = [json.dumps(_line(turn), ensure_ascii=False) + "\n" for turn in _of(person).turns(conversation_id)]
+    from ragvoice.contract import turn_json
+
+    lines = [json.dumps(turn_json(turn), ensure_ascii=False) + "\n" for turn in _of(person).turns(conversation_id)]
     file.expanduser().write_text("".join(lines), encoding="utf-8")
     typer.echo(json.dumps({"file": str(file), "turns": len(lines)}) if as_json else f"{file}: {len(lines)} turns")
 
@@ -71,14 +74,3 @@ def _of(person: str | None) -> Conversations:
 
     settings = read_settings(person=person)
     return Conversations(build_turn_log(settings), settings.person)
-
-
-def _line(turn: Turn) -> dict[str, Any]:
-    return {
-        "turn_id": turn.turn_id,
-        "asked_at": turn.asked_at,
-        "question": turn.question,
-        "outcome": turn.outcome,
-        "answer": turn.answer,
-        "citations": [asdict(citation) for citation in turn.citations],
-    }

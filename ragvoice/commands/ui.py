@@ -27,9 +27,11 @@ def ui(
     from ragvoice.server import shared
     from ragvoice.server.admission import check_bind
     from ragvoice.server.asgi import app_parts
+    from ragvoice.ui.sign_in import people_sign_in
 
-    check_bind(host, shared.accounts_exist())
-    shared.open_desk(read_settings(index=index))
+    settings = read_settings(index=index)
+    check_bind(host, people_sign_in(settings))
+    shared.open_desk(settings)
     options: dict[str, Any] = {
         "server.address": host,
         "server.port": port,

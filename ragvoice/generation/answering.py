@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Protocol, runtime_checkable
 
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import BaseMessage
@@ -26,6 +27,13 @@ _MARKS = re.compile(r"[ \t]*\[\d+(?:,\s*\d+)*\]|\*\*|`|^\s*(?:#{1,6}|[-*+])[ \t]
 
 _MAX_SENTENCES = 2
 """A listener remembers about two; the rest is in the citations."""
+
+
+@runtime_checkable
+class ReadsAhead(Protocol):
+    """A chat model that can read what stands before the question (`prompts.front_of`) before it is asked."""
+
+    def prepare(self, messages: list[BaseMessage]) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -122,6 +130,22 @@ class Answering:
         stream._statements = self._run(stream, question, passages, history, style, heard)
         return stream
 
+    def prepare(
+        self, question: str, passages: Sequence[Passage], history: Sequence[Message] = (), style: Style = "spoken"
+    ) -> bool:
+        """Let the model read the passages while the question is still being asked; the answer is the same without.
+
+        Takes as long as reading them. A model that cannot, or is answering somebody, does nothing.
+
+        :param question: As far as it is known.
+        :returns: Whether the stream of a question with these passages begins sooner.
+        :raises GenerationError: when the model fails.
+        """
+        if not isinstance(self.chat, ReadsAhead):
+            return False
+        prompt, read = self.prompt(question, passages, history, style)
+        return bool(read) and self.chat.prepare(prompt)
+
     def _run(
         self,
         stream: AnswerStream,
@@ -138,20 +162,10 @@ class Answering:
         if back:
             yield Verdict("clarify", back, 0.0)
             return
-        near = [p for p in passages[: self._prompt_passages] if p.score >= self._relative_score * passages[0].score]
-        quotable = [kept for kept in map(without_instructions, near) if kept.text.strip()]
-        if not quotable:
+        prompt, read = self.prompt(question, passages, history, style)
+        if not read:
             yield Verdict("abstained", ABSTENTION, 0.0)
             return
-        prompt, read = fit_prompt(
-            question,
-            quotable,
-            history,
-            style,
-            self.chat.get_num_tokens,
-            passage_tokens=self._prompt_tokens,
-            context_tokens=self._context_tokens,
-        )
         # Only what the person said counts as given: an earlier answer of ours is no evidence for the next one.
         asked = " ".join([question, *(line.text for line in history[-2:] if line.speaker == "user")])
         said: list[Statement] = []
@@ -185,6 +199,24 @@ class Answering:
         citations = tuple(dict.fromkeys(statement.citation for statement in said if statement.citation))
         answer = " ".join(statement.text for statement in said)
         yield Verdict("answered", answer, confidence, citations, draft, evidence)
+
+    def prompt(
+        self, question: str, passages: Sequence[Passage], history: Sequence[Message], style: Style
+    ) -> tuple[list[BaseMessage], list[Passage]]:
+        """What the model is sent, and the passages in it; both empty when no passage may be quoted."""
+        near = [p for p in passages[: self._prompt_passages] if p.score >= self._relative_score * passages[0].score]
+        quotable = [kept for kept in map(without_instructions, near) if kept.text.strip()]
+        if not quotable:
+            return [], []
+        return fit_prompt(
+            question,
+            quotable,
+            history,
+            style,
+            self.chat.get_num_tokens,
+            passage_tokens=self._prompt_tokens,
+            context_tokens=self._context_tokens,
+        )
 
     def _sentences(
         self, stream: AnswerStream, prompt: list[BaseMessage], style: Style

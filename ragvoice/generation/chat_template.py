@@ -12,6 +12,7 @@ from langchain_core.messages import BaseMessage
 
 from ragvoice.errors import ModelError
 from ragvoice.generation.control_tokens import breaker
+from ragvoice.generation.prompts import front_of
 
 _ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
@@ -69,18 +70,20 @@ class ChatTemplate:
             raise ModelError(f"The model's chat template cannot take this conversation ({error}).") from error
 
     def split_prompt(self, messages: Sequence[BaseMessage]) -> tuple[list[str], list[str]]:
-        """Tokens of the fixed front part (the system message) and of the rest; together the whole prompt."""
+        """Tokens of the front part, which is the same for another question, and of the rest; together the whole prompt.
+
+        The front reaches to the end of the passages; it is empty when the last message does not say where that is
+        (`prompts.front_of`). It is cut from the tokens of the whole, so where it is cut changes nothing about them.
+        """
         whole = self.render(messages)
-        front = self.render(messages[:1], add_generation_prompt=False) if messages[0].type == "system" else ""
-        if not front or not whole.startswith(front):
-            return [], self._tokens(whole)
-        return self._tokens(front), self._tokens(whole[len(front) :])
+        encoding = self.tokenizer.encode(whole, add_special_tokens=False)
+        front = self._as_text(front_of(messages[-1]))
+        end = whole.rfind(front) + len(front) if front and front in whole else 0
+        count = sum(1 for _, token_end in encoding.offsets if token_end <= end)
+        return encoding.tokens[:count], encoding.tokens[count:]
 
     def count_tokens(self, text: str) -> int:
         return len(self.tokenizer.encode(text, add_special_tokens=False))
-
-    def _tokens(self, text: str) -> list[str]:
-        return list(self.tokenizer.encode(text, add_special_tokens=False).tokens)
 
     def _ends(self, model_path: Path) -> list[str]:
         """Every token that ends a turn: generation_config.json may name more of them than the tokenizer."""

@@ -35,6 +35,9 @@ _REFUSALS = re.compile(
     re.IGNORECASE,
 )
 
+_FRONT = "front_chars"
+"""In a message's `additional_kwargs`: how much of its text comes before what the person says."""
+
 _EMPTY_LINES = re.compile(r"\n{3,}")
 _HISTORY_LINES = 2
 """Earlier lines shown to the model; more would cost time to first token and pull a small model off the question."""
@@ -58,8 +61,14 @@ def build_prompt(
         f"Earlier {'question' if line.speaker == 'user' else 'answer'}: {' '.join(line.text.split()[:_HISTORY_WORDS])}"
         for line in history[-_HISTORY_LINES:]
     )
-    parts = [f"Passages:\n\n{quoted}", said, f"Question: {question}"]
-    return [SystemMessage(_INSTRUCTIONS[style]), HumanMessage("\n\n".join(part for part in parts if part))]
+    front = f"Passages:\n\n{quoted}\n\n"
+    text = front + "\n\n".join(part for part in (said, f"Question: {question}") if part)
+    return [SystemMessage(_INSTRUCTIONS[style]), HumanMessage(text, additional_kwargs={_FRONT: len(front)})]
+
+
+def front_of(message: BaseMessage) -> str:
+    """The beginning of its text that does not depend on the question, empty when that is not known."""
+    return message.text[: message.additional_kwargs.get(_FRONT, 0)]
 
 
 def fit_prompt(

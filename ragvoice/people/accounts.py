@@ -16,10 +16,11 @@ from typing import get_args
 from filelock import FileLock
 
 from ragvoice.errors import AccessError, UsageError
-from ragvoice.people.passwords import Brake, hashed, matches
+from ragvoice.people.passwords import Brake, hashed, matches, nobodys
 from ragvoice.people.person import Person, Role
 
 _NAME = re.compile(r"[^\W_][\w.@+ -]{0,63}")
+NO_ADMIN = "Somebody must be an admin, to look after people and settings: give one person the role admin."
 _ROLES: tuple[Role, ...] = get_args(Role)
 
 
@@ -39,14 +40,16 @@ class Accounts:
     def __init__(self, file: Path, brake: Brake | None = None):
         self.file = file
         self._brake = brake or Brake()
-        self._unknown = hashed(os.urandom(16).hex())
 
     def exist(self) -> bool:
         """Whether people have to sign in; a file that cannot be read counts, too."""
         return self.file.exists()
 
     def all(self) -> list[Person]:
-        return [account.person for account in self._read().values()]
+        return [account.person for account in self.accounts()]
+
+    def accounts(self) -> list[Account]:
+        return list(self._read().values())
 
     def get(self, name: str) -> Account:
         """:raises UsageError: when there is none."""
@@ -57,7 +60,7 @@ class Accounts:
         key = _key(name)
         self._brake.begin(key)
         account = self._read().get(key)
-        right = matches(password, account.password if account else self._unknown)
+        right = matches(password, account.password if account else nobodys())
         if account is None or not right:
             raise AccessError("That name and password do not belong together.")
         self._brake.forget(key)
@@ -65,15 +68,19 @@ class Accounts:
 
     def add(self, person: Person, password: str) -> None:
         """:raises UsageError: for a name that is taken or unfit, a poor password, or a first person without rights."""
-        _check(person)
+        self.check_new(person)
         account = Account(person, hashed(password))
 
         def change(accounts: dict[str, Account]) -> None:
-            if _key(person.name) in accounts:
-                raise UsageError(f"There is somebody called {person.name!r} already.")
+            _check_new(accounts, person)
             accounts[_key(person.name)] = account
 
         self._change(change)
+
+    def check_new(self, person: Person) -> None:
+        """Before somebody types a password in vain. :raises UsageError: as `add`."""
+        _check(person)
+        _check_new(self._read(), person)
 
     def change(self, name: str, *, role: Role | None = None, groups: Iterable[str] | None = None) -> Person:
         """:raises UsageError: when nobody is called so, or the last admin would be none any more."""
@@ -119,9 +126,7 @@ class Accounts:
                 accounts = self._read()
                 change(accounts)
                 if not any(account.person.role == "admin" for account in accounts.values()):
-                    raise UsageError(
-                        "Somebody must be an admin, to look after people and settings: give one person the role admin."
-                    )
+                    raise UsageError(NO_ADMIN)
                 _write(self.file, accounts.values())
         except OSError as error:
             raise UsageError(f"The file {self.file} cannot be written: {error.strerror or error}.") from error
@@ -159,6 +164,13 @@ def _check(person: Person) -> None:
     for group in person.groups:
         if not group.strip() or "," in group or not group.isprintable():
             raise UsageError(f"A group is a word without commas, not {group!r}.")
+
+
+def _check_new(accounts: dict[str, Account], person: Person) -> None:
+    if _key(person.name) in accounts:
+        raise UsageError(f"There is somebody called {person.name!r} already.")
+    if not accounts and person.role != "admin":
+        raise UsageError(NO_ADMIN)
 
 
 def _known(accounts: dict[str, Account], name: str) -> Account:

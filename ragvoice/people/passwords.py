@@ -32,6 +32,11 @@ def hashed(password: str) -> str:
     return "$".join(["scrypt", *map(str, COST), _text(salt), _text(_scrypt(password, salt, *COST))])
 
 
+def nobodys() -> str:
+    """A stored text that no password matches, at the same cost."""
+    return "$".join(["scrypt", *map(str, COST), _text(bytes(16)), _text(bytes(32))])
+
+
 def matches(password: str, stored: str) -> bool:
     """:raises UsageError: when the stored text is no such hash."""
     try:

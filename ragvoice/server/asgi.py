@@ -18,6 +18,7 @@ from ragvoice.server.connection import LiveLoop
 from ragvoice.server.realtime import realtime_route
 from ragvoice.server.session import Session
 from ragvoice.server.tickets import Admitted
+from ragvoice.ui.sign_in import people_sign_in
 from ragvoice.voice.messages import LoopOptions
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 SCRIPT = Path(__file__).parents[1] / "ui" / "start.py"
 """What Streamlit runs for every page."""
-ANYONE = Person("", "admin")
-"""Who uses this machine where nobody signs in."""
 _ENDLESS_S = 24 * 3600.0
 
 _log = logging.getLogger(__name__)
@@ -42,10 +41,12 @@ def app_parts(address: str | None = None) -> dict[str, Any]:
     from streamlit import config
 
     try:
-        check_bind(address or config.get_option("server.address") or "", shared.accounts_exist())
+        settings = shared.desk().settings
+        check_bind(address or config.get_option("server.address") or "", people_sign_in(settings))
     except UsageError as error:
         raise SystemExit(f"ragvoice: {error}") from error
-    authenticate = authenticator(shared.tickets, shared.accounts_exist, ANYONE)
+    anyone = Person(settings.person, "admin", settings.groups)
+    authenticate = authenticator(shared.tickets, lambda: people_sign_in(settings), anyone)
     return {"script_path": SCRIPT, "routes": [realtime_route(open_loop, authenticate)], "lifespan": lifespan}
 
 

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from ragvoice.contract import answer_json, search_json
 from ragvoice.datatypes import Answer
 from ragvoice.errors import AccessError, BusyError, RagVoiceError, UsageError
+from ragvoice.fair_queue import Waiting
 from ragvoice.server.response_events import Json, ResponseEvents, Status, message_item, new_id, server_event
 from ragvoice.server.session import Session
 from ragvoice.voice.events import (
@@ -29,7 +30,6 @@ from ragvoice.voice.events import (
     SpeechEnded,
     SpeechStarted,
     VoiceEvent,
-    Waiting,
 )
 from ragvoice.voicebot import Found, Heard, Said
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from ragvoice.people.accounts import Accounts
 from ragvoice.server.tickets import Tickets
 
 if TYPE_CHECKING:
     from ragvoice.desk import Desk
     from ragvoice.settings import Settings
-
-PEOPLE_FILE = "people.toml"
 
 tickets = Tickets()
 _lock = threading.Lock()
@@ -42,12 +39,3 @@ def _made(settings: Settings) -> Desk:
     global _desk
     _desk = build_desk(settings)
     return _desk
-
-
-def accounts_exist() -> bool:
-    """Whether people have to sign in: a password file, or a company's sign-in in the secrets of Streamlit."""
-    from streamlit.auth_util import get_secrets_auth_section
-
-    from ragvoice.settings import home
-
-    return Accounts(home() / PEOPLE_FILE).exist() or bool(get_secrets_auth_section())

@@ -80,6 +80,15 @@ def resample(audio: AudioChunk, sample_rate_hz: int) -> AudioChunk:
     return AudioChunk(np.asarray(samples_t, np.float32), sample_rate_hz)
 
 
+def wav_bytes(audio: AudioChunk) -> bytes:
+    """16-bit PCM."""
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, np.clip(audio.samples_t, -1, 1), audio.sample_rate_hz, format="WAV", subtype="PCM_16")
+    return file.getvalue()
+
+
 def write_wav(path: Path, audio: AudioChunk) -> None:
     """Write 16-bit PCM. A reader sees the old file or the whole new one, never a half.
 
@@ -91,7 +100,7 @@ def write_wav(path: Path, audio: AudioChunk) -> None:
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         with os.fdopen(handle, "wb") as file:
-            soundfile.write(file, np.clip(audio.samples_t, -1, 1), audio.sample_rate_hz, format="WAV", subtype="PCM_16")
+            file.write(wav_bytes(audio))
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

@@ -109,6 +109,11 @@ class TurnLog:
         with self.opened() as database, writing(database):
             database.execute("UPDATE turns SET answer = ? WHERE turn_id = ? AND person = ?", (answer, turn_id, person))
 
+    def withdraw(self, turn_id: str, *, person: str) -> None:
+        """A turn that counts as never asked; nothing happens where there is none."""
+        with self.opened() as database, writing(database):
+            _delete(database, *Selection(person=person, turn_id=turn_id).where())
+
     def forget(self, selection: Selection) -> int:
         """Delete turns so that their words are in no byte of the file any more; damaged files go as a whole.
 

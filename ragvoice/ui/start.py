@@ -3,5 +3,6 @@
 from ragvoice.server.shared import desk
 from ragvoice.ui.main import draw
 from ragvoice.ui.sign_in import current_person
+from ragvoice.ui.voice_widget import live_voice
 
-draw(current_person(), desk)
+draw(current_person, desk, live_voice)

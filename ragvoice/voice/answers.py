@@ -82,8 +82,10 @@ class Answers:
             return None
         return turn.question if isinstance(turn.question, Transcription) else None
 
-    def interrupt(self, now: float, heard_s: float | None = None) -> None:
-        """:param heard_s: how much of it the player has played, where the caller knows better."""
+    def interrupt(self, now: float, heard_s: float | None = None, *, continues: bool = False) -> None:
+        """:param heard_s: how much of it the player has played, where the caller knows better.
+        :param continues: the person goes on with the question.
+        """
         turn = self._turn
         if turn is None or not turn.told:
             return
@@ -91,7 +93,7 @@ class Answers:
             turn.playback.played(heard_s, now)
         if self.answering(now):
             heard_text, position_s = turn.playback.heard(now), turn.playback.position(now)
-            self._act(Emit(Interrupted(heard_text, round(position_s, 3), turn.answer_id)))
+            self._act(Emit(Interrupted(heard_text, round(position_s, 3), turn.answer_id, continues)))
             if turn.running:
                 self._act(CancelTurn(turn.number))
         self._turn = None

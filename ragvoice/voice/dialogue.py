@@ -28,6 +28,7 @@ from ragvoice.voice.endpointing import ONSET_S, THRESHOLD, Endpointer, Pause, Re
 from ragvoice.voice.events import Failed, NothingHeard, Partial, SpeechEnded, SpeechStarted
 from ragvoice.voice.messages import (
     Action,
+    Clear,
     Commit,
     Emit,
     Input,
@@ -114,6 +115,9 @@ class Dialogue:
                 self._typed(text)
             case Commit():
                 self._commit()
+            case Clear():
+                self._answers.drop_untold()
+                self._end_listening()
             case Interrupt(heard_s):
                 self._answers.interrupt(now, heard_s)
             case Played(position_s):
@@ -154,7 +158,7 @@ class Dialogue:
     def _speech_started(self, event: SpeechStarted) -> None:
         soon = event.at_s - self._ended_at_s <= self._options.rejoin_s
         before = self._answers.unheard_question(self._now) if soon else None
-        self._answers.interrupt(self._now)
+        self._answers.interrupt(self._now, continues=before is not None)
         self._emit(event)
         if self._utterance is None:
             self._utterance = Utterance(before)
@@ -192,7 +196,7 @@ class Dialogue:
     def _commit(self) -> None:
         if self._endpointer.speaking:
             self._speech_ended(self._endpointer.end())
-        elif self._utterance is None:
+        elif self._utterance is None and not self._answers.answering(self._now):
             self._emit(NothingHeard())
 
     def _want(self, kind: JobKind) -> None:

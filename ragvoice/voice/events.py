@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ragvoice.datatypes import Answer
 from ragvoice.errors import RagVoiceError
+from ragvoice.fair_queue import Waiting
 from ragvoice.voicebot import Found, Heard, Said
 
 
@@ -36,13 +37,6 @@ class SpeechEnded:
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """Others are being answered first."""
-
-    ahead: int
-
-
-@dataclass(frozen=True)
 class Interrupted:
     """The answer is not said any further: stop the sound."""
 
@@ -51,6 +45,8 @@ class Interrupted:
     heard_s: float
     turn_id: str | None = None
     """Of the finished `Answer` that was being played; None while it was still being written."""
+    continues: bool = False
+    """The person had only paused and goes on with the question, which counts as not asked yet."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from ragvoice.voice.events import Failed, Interrupted, VoiceEvent
 from ragvoice.voice.messages import (
     Action,
     CancelTurn,
+    Clear,
     Commit,
     Emit,
     Input,
@@ -56,7 +57,7 @@ class VoiceLoop:
         twice at a time.
     :param on_interrupted: called before the interrupted generator is closed and before the next turn begins, so that
         the next turn can be told how much was heard. With `turn_id` the `Answer` of that id was complete and is cut;
-        without, the generator is closed next. Must return soon.
+        without, the generator is closed next. Not called where the person goes on with the question. Must return soon.
     :param clock: seconds, even.
     """
 
@@ -80,7 +81,8 @@ class VoiceLoop:
         self._outbox: queue.SimpleQueue[VoiceEvent | None] = queue.SimpleQueue()
         self._unseen_s = 0.0
         self._unseen = threading.Lock()
-        self._closed = threading.Event()
+        self.closed = threading.Event()
+        """Set when `close` is called."""
         self._turns = TurnWorker(ask, self._inbox.put)
         self._recogniser = ThreadPoolExecutor(1, "voice-recognise")
         self._preparer = ThreadPoolExecutor(1, "voice-prepare")
@@ -122,6 +124,10 @@ class VoiceLoop:
         """The person has finished, whatever the pause."""
         self._inbox.put(Commit())
 
+    def clear(self) -> None:
+        """What was said since the last turn does not count."""
+        self._inbox.put(Clear())
+
     def events(self) -> Iterator[VoiceEvent]:
         """What happens, until the loop is closed; for one reader."""
         while (event := self._outbox.get()) is not None:
@@ -129,8 +135,8 @@ class VoiceLoop:
 
     def close(self) -> None:
         """Stop everything; safe to call twice and from any thread but those that the loop calls from."""
-        if not self._closed.is_set():
-            self._closed.set()
+        if not self.closed.is_set():
+            self.closed.set()
             self._inbox.put(None)
             self._thread.join(timeout=10)
 
@@ -155,7 +161,7 @@ class VoiceLoop:
         match action:
             case Emit(event):
                 self._outbox.put(event)
-                if isinstance(event, Interrupted) and self._on_interrupted is not None:
+                if isinstance(event, Interrupted) and not event.continues and self._on_interrupted is not None:
                     self._on_interrupted(event)
             case Recognise(job, sound):
                 self._recogniser.submit(self._recognise, job, sound)

@@ -1,4 +1,4 @@
-"""The default runtime on the default model: the stream, its cache of the system message, cancelling it."""
+"""The default runtime on the default model: the stream, what it has read ahead, cancelling it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
+from ragvoice.datatypes import Message, Passage
 from ragvoice.errors import GenerationError, ModelError
 from ragvoice.generation.ctranslate2_chat import CTranslate2ChatModel
+from ragvoice.generation.prompts import build_prompt
 from ragvoice.generation.transformers_chat import TransformersChatModel
 
 CAPITAL: list[BaseMessage] = [
@@ -47,25 +49,30 @@ def test_reply_is_no_longer_than_asked_for(chat: CTranslate2ChatModel) -> None:
     assert len(list(chat._stream(COUNT))) == 16
 
 
-def test_cached_system_message_gives_the_same_text(chat: CTranslate2ChatModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of questions that only the system message answers; where two words are as likely, int8 roundings may decide."""
-    pets = SystemMessage("The name of the dog is Rufus. The name of the cat is Mimi. Answer in one short sentence.")
-    asked: list[list[BaseMessage]] = [
-        [pets, HumanMessage(f"What is the name of the {animal}? Reply in the form: The {animal} is X.")]
-        for animal in ("dog", "cat")
+def test_what_was_read_ahead_changes_no_token(chat: CTranslate2ChatModel) -> None:
+    passages = [
+        Passage("a.md", "a.md", "Pay", "1 Days", None, None, "Salaries are paid on the 26th of each month.", 0, 0.9),
+        Passage("b.md", "b.md", "Leave", "", None, None, "Employees get 25 days of annual leave a year.", 0, 0.8),
     ]
-    chat.invoke(asked[0])  # the system message is kept from here on
-    kept = [chat.invoke(messages).text for messages in asked]
-    assert kept == ["The dog is Rufus.", "The cat is Mimi."]
-    split = chat._template.split_prompt
-    assert split(asked[0])[0]
+    said = (Message("user", "Hello?"), Message("agent", "Good morning."))
+    prompts = [
+        build_prompt("When is pay day?", passages),
+        build_prompt("How many days of leave\n\ndo I get?", passages, said),
+        build_prompt("Wann kommt das Gehalt?", passages),
+    ]
 
-    def whole(messages: list[BaseMessage]) -> tuple[list[str], list[str]]:
-        front, rest = split(messages)
-        return [], front + rest
+    def replies() -> list[tuple[str, list[float]]]:
+        return [(reply.text, reply.response_metadata["logprobs"]) for reply in map(chat.invoke, prompts)]
 
-    monkeypatch.setattr(chat._template, "split_prompt", whole)
-    assert [chat.invoke(messages).text for messages in asked] == kept
+    unprepared = replies()
+    assert "26th" in unprepared[0][0]
+    assert "25 days" in unprepared[1][0]
+    assert chat.prepare(build_prompt("When is", passages))
+    assert replies() == unprepared
+
+
+def test_prompt_without_a_front_is_not_read_ahead(chat: CTranslate2ChatModel) -> None:
+    assert not chat.prepare(CAPITAL)
 
 
 def test_dropping_the_iterator_ends_the_work(chat: CTranslate2ChatModel) -> None:

@@ -17,6 +17,7 @@ from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
 from ragvoice.errors import BusyError, VectorIndexError
+from ragvoice.fair_queue import Waiting
 from ragvoice.people.person import Person
 from ragvoice.server import client_events, connection
 from ragvoice.server.admission import authenticator
@@ -30,7 +31,6 @@ from ragvoice.voice.events import (
     Partial,
     SpeechEnded,
     SpeechStarted,
-    Waiting,
 )
 from ragvoice.voicebot import Said
 

@@ -251,7 +251,7 @@ def test_who_goes_on_before_the_voice_has_begun_has_only_paused(scene: Scene) ->
     question = scene.last(StartTurn).question
     assert isinstance(question, Transcription)
     assert question.text == "How many holidays do I get in Poland?"
-    assert Interrupted("", 0.0) in events(scene.actions)
+    assert Interrupted("", 0.0, continues=True) in events(scene.actions)
 
 
 def test_later_it_is_a_question_of_its_own(scene: Scene) -> None:

@@ -209,7 +209,7 @@ const HANDLERS = {
   },
   "ragvoice.waiting": (talk, { ahead }) => {
     talk.state = "thinking";
-    talk.note = ahead === 1 ? "One person is before you." : `${ahead} people are before you.`;
+    talk.note = ["", "One person is before you."][ahead] ?? `${ahead} people are before you.`;
   },
   "response.created": (talk, { response }) => {
     Object.assign(talk, { response: response.id, item: null, answer: "", note: "", said: [], state: "thinking" });

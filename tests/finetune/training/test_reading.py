@@ -55,6 +55,8 @@ def test_exact_and_refused_are_what_greedy_generation_writes(base: Path, model: 
     for one, owner in made.items():
         assert one.exact == (examples[owner].answer == written[owner]) == (owner % 2 == 0)
         assert one.refused == (written[owner][0] == refusal)
+        assert not one.exact_answer or not one.refused
+        assert one.exact_answer == one.exact or one.refused
         assert one.refuses == examples[owner].refuses
         assert one.tokens == 4
 
@@ -64,23 +66,34 @@ def _by_owner(model: Any, row: Row, examples: list[Encoded], refusal: int) -> li
     return list(zip(predictions([row], _logits(model), examples, refusal), owners, strict=True))
 
 
+def _prediction(
+    refuses: bool, refusal: float, exact: bool = False, loss_sum: float = 1.0, tokens: int = 2
+) -> Prediction:
+    refused = refusal > 0.5
+    return Prediction(refuses, exact and refused == refuses, refused, exact and not refuses, refusal, loss_sum, tokens)
+
+
 def test_figures_by_hand() -> None:
     made = [
-        Prediction(refuses=False, exact=True, refused=False, loss_sum=1.0, tokens=2),
-        Prediction(refuses=False, exact=False, refused=True, loss_sum=3.0, tokens=3),
-        Prediction(refuses=False, exact=False, refused=False, loss_sum=2.0, tokens=3),
-        Prediction(refuses=False, exact=True, refused=False, loss_sum=0.0, tokens=1),
-        Prediction(refuses=True, exact=True, refused=True, loss_sum=1.0, tokens=1),
+        _prediction(False, 0.1, exact=True),
+        _prediction(False, 0.6, exact=True, loss_sum=3.0, tokens=3),
+        _prediction(False, 0.2, loss_sum=2.0, tokens=3),
+        _prediction(False, 0.4, exact=True, loss_sum=0.0, tokens=1),
+        _prediction(True, 0.7, exact=True, tokens=1),
+        _prediction(True, 0.3, loss_sum=0.0, tokens=0),
     ]
-    assert figures(made) == {
-        "loss": 0.7,  # 7 nats over 10 tokens
-        "exact": 0.5,
-        "answerable_refused": 0.25,
-        "unanswerable_refused": 1.0,
-        "balanced": 0.75,
-    }
+    assert figures(made) == pytest.approx(
+        {
+            "loss": 0.7,  # 7 nats over 10 tokens
+            "exact": 0.5,
+            "answerable_refused": 0.25,
+            "unanswerable_refused": 0.5,
+            "separation": 0.75,  # of 8 pairs, 0.7 is above all four and 0.3 above two
+            "balanced": 0.625,  # from 0.7 on it refuses half of the unanswerable, and three of four are exact
+        }
+    )
 
 
 def test_where_nothing_is_unanswerable_balanced_is_exact() -> None:
-    found = figures([Prediction(refuses=False, exact=True, refused=False, loss_sum=1.0, tokens=2)])
+    found = figures([_prediction(False, 0.0, exact=True)])
     assert found == {"loss": 0.5, "exact": 1.0, "answerable_refused": 0.0, "balanced": 1.0}

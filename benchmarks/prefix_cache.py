@@ -1,0 +1,101 @@
+"""What it saves to read the passages into the model while the question is still being asked.
+
+    python benchmarks/prefix_cache.py [--index out/index] [--limit 40] [--heard 0.6]
+
+Questions of the sample company (data/questions.jsonl), typed. One process, two bots of the same models that take turns
+question by question: one is told the first words of the question beforehand (`VoiceBot.prepare`), the other is not.
+Seconds are from the whole question to the model's first token, search included. Prints a markdown table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from ragvoice.build import build_answering, build_retriever, open_live_index
+from ragvoice.datatypes import Answer
+from ragvoice.evaluation.datasets import Question, read_dataset
+from ragvoice.generation.answering import Answering
+from ragvoice.generation.prompts import front_of
+from ragvoice.retrieval.retriever import HybridRetriever
+from ragvoice.settings import read_settings
+from ragvoice.voicebot import VoiceBot
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def first_words(text: str, share: float) -> str:
+    words = text.split()
+    return " ".join(words[: math.ceil(share * len(words))])
+
+
+def front(answering: Answering, retriever: HybridRetriever, asked: str, question: Question) -> str:
+    """What the model reads before the question."""
+    prompt, _ = answering.prompt(asked, retriever.search(asked, 8, question.groups), (), "spoken")
+    return front_of(prompt[-1]) if prompt else ""
+
+
+def quantile(values: list[float], share: float) -> float:
+    return sorted(values)[round(share * (len(values) - 1))]
+
+
+def said(answer: Answer) -> tuple[object, ...]:
+    return answer.outcome, answer.answer, answer.citations, answer.confidence, answer.draft
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--index", type=Path, default=ROOT / "out" / "index")
+    parser.add_argument("--limit", type=int, default=40, help="questions, spread over the file")
+    parser.add_argument("--heard", type=float, default=0.6, help="share of the question's words known beforehand")
+    arguments = parser.parse_args()
+    command = [sys.executable, "-m", "ragvoice", "ingest", str(ROOT / "data" / "documents")]
+    subprocess.run([*command, "--index", str(arguments.index)], check=True, stdout=subprocess.DEVNULL)
+    settings = read_settings(index=arguments.index)
+    retriever = build_retriever(settings, open_live_index(settings))
+    answerings = {name: build_answering(settings) for name in ("without", "with")}
+    bots = {name: VoiceBot(retriever, answering) for name, answering in answerings.items()}
+    alone = [question for question in read_dataset(ROOT / "data").questions if not question.history]
+    questions = alone[:: max(1, len(alone) // arguments.limit)][: arguments.limit]
+    for bot in bots.values():
+        bot.ask(questions[0].text)
+
+    seconds: dict[str, list[float]] = defaultdict(list)
+    same_passages, same_answers, asked = list[bool](), 0, 0
+    for number, question in enumerate(questions):
+        partial = first_words(question.text, arguments.heard)
+        started = time.perf_counter()
+        prepared = bots["with"].prepare(partial, (), question.groups)
+        spent = time.perf_counter() - started
+        answers = {
+            name: bots[name].ask(question.text, (), question.groups)
+            for name in (("with", "without") if number % 2 else ("without", "with"))
+        }
+        if not answers["without"].prompt_hash:  # asked back, or nothing found: the model read nothing
+            continue
+        asked += 1
+        seconds["preparing"].append(spent)
+        fronts = {text: front(answerings["with"], retriever, text, question) for text in (partial, question.text)}
+        same_passages.append(prepared and fronts[partial] == fronts[question.text])
+        same_answers += said(answers["with"]) == said(answers["without"])
+        for name, answer in answers.items():
+            first = answer.timings.first_token or math.nan
+            seconds[name].append(first)
+            seconds[f"{name}, {'same' if same_passages[-1] else 'other'} passages"].append(first)
+        print(f"{question.id}: {'same' if same_passages[-1] else 'other'} passages", file=sys.stderr)
+
+    print("| first token | questions | p50 s | p95 s |\n| --- | --- | --- | --- |")
+    for name, values in sorted(seconds.items()):
+        print(f"| {name} | {len(values)} | {statistics.median(values):.2f} | {quantile(values, 0.95):.2f} |")
+    print(f"\nSame passages after {arguments.heard:.0%} of the words: {sum(same_passages)} of {asked}.")
+    print(f"Same answer, to the bit: {same_answers} of {asked}.")
+
+
+if __name__ == "__main__":
+    main()

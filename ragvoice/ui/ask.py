@@ -1,0 +1,236 @@
+"""The page "Ask": one conversation, spoken or typed, with the sources beside each answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from ragvoice.datatypes import AudioChunk
+from ragvoice.errors import RagVoiceError
+from ragvoice.ui import conversations
+from ragvoice.ui.examples import BROAD_QUERY, example_questions
+from ragvoice.ui.exchange import Exchange, of_events, of_turn
+from ragvoice.ui.exchange_view import draw_exchange
+from ragvoice.ui.player import Player
+from ragvoice.ui.running import RunningTurn
+from ragvoice.ui.wording import label, trouble
+from ragvoice.voicebot import Said
+
+if TYPE_CHECKING:
+    from ragvoice.desk import Desk
+    from ragvoice.people.person import Person
+
+LiveVoice = Callable[["Desk", "Person", str], str | None]
+"""Draws the live microphone for a conversation; gives the identifier of the latest turn that ended in it."""
+
+RECORDINGS = ["wav", "mp3", "m4a", "ogg", "opus", "flac", "webm", "aac", "mp4"]
+LARGEST_RECORDING_MIB = 50
+LOOK_EVERY_S = 0.2
+"""How often the page looks whether a running turn has something new."""
+DRAWN = 20
+"""Exchanges of a long conversation that are drawn before somebody asks for the earlier ones."""
+
+_SHOW_LATEST = "document.querySelector('.rv-latest')?.scrollIntoView()"
+
+
+@dataclass
+class Talk:
+    """What this session shows."""
+
+    conversation_id: str
+    exchanges: list[Exchange] = field(default_factory=list)
+    running: RunningTurn | None = None
+    player: Player = field(default_factory=Player)
+    live_turn: str | None = None
+    """The latest one of the live voice that is drawn."""
+    whole: bool = False
+    examples: list[str] | None = None
+
+
+def render(desk: Desk, person: Person, live_voice: LiveVoice | None = None) -> None:
+    """:raises AccessError: without the right to ask."""
+    talk = _talk(desk, person)
+    drawn = talk.running.version if talk.running else None
+    if talk.running is not None:
+        _follow(talk, talk.running)
+    with st.sidebar:
+        conversations.draw(desk, person, talk.conversation_id, partial(_open, desk, person, talk))
+    with st.container(key="talk"):
+        _draw_talk(desk, person, talk)
+    with st.bottom:
+        talk.player.draw()
+        if live_voice is not None:
+            _take_live_turn(desk, person, talk, live_voice(desk, person, talk.conversation_id))
+        st.chat_input(
+            "Ask a question",
+            key="question",
+            accept_audio=True,
+            accept_file=True,
+            file_type=RECORDINGS,
+            max_upload_size=LARGEST_RECORDING_MIB,
+            on_submit=partial(_take_input, desk, person, talk),
+        )
+    if talk.running is not None and drawn is not None:
+        _watch(talk.running, drawn)
+
+
+def _talk(desk: Desk, person: Person) -> Talk:
+    """Of this session and person."""
+    owner, talk = st.session_state.get("talk", (None, None))
+    if not isinstance(talk, Talk) or owner != person.name:
+        talk = Talk(desk.conversations(person).resolve("new"))
+        st.session_state["talk"] = (person.name, talk)
+    return talk
+
+
+def _draw_talk(desk: Desk, person: Person, talk: Talk) -> None:
+    shown = list(talk.exchanges)
+    if talk.running is not None:
+        shown.append(of_events(talk.running.id, talk.running.question, talk.running.events))
+    if not shown:
+        _draw_welcome(desk, person, talk)
+        return
+    st.html('<h1 class="rv-unseen">Ask your documents</h1>')
+    if len(shown) > DRAWN and not talk.whole:
+        st.button("Earlier questions", key="earlier", on_click=lambda: setattr(talk, "whole", True))
+        shown = shown[-DRAWN:]
+    for number, exchange in enumerate(shown, start=1):
+        latest = number == len(shown) > 1
+        with st.container(key="latest" if latest else None):
+            if latest:
+                # Nothing of a document or a person is in this script; the key makes it run once for each question.
+                script = f"<script>/*{exchange.key}*/{_SHOW_LATEST}</script>"
+                st.html(f'<div class="rv-latest"></div>{script}', unsafe_allow_javascript=True)
+            draw_exchange(
+                desk,
+                person,
+                exchange,
+                ahead=talk.running.ahead if talk.running else 0,
+                listen=partial(talk.player.play, exchange.key) if talk.player.clips.get(exchange.key) else None,
+                stop=partial(_stop, talk),
+                rated=partial(_rate, desk, person, talk, exchange),
+            )
+
+
+def _draw_welcome(desk: Desk, person: Person, talk: Talk) -> None:
+    st.html(
+        '<div class="rv-welcome"><h1>Ask your documents</h1><p>Type a question, or press the microphone and speak. '
+        "The answer comes from your company's own documents, spoken and written, with the place where it stands. "
+        "If it is not in the documents, you will be told so.</p></div>"
+    )
+    if talk.examples is None:
+        talk.examples = _examples(desk, person)
+    if talk.examples:
+        st.caption("Try one of these:")
+    for number, question in enumerate(talk.examples):
+        st.button(
+            label(question, 120),
+            key=f"example-{number}",
+            icon=":material/chat_bubble:",
+            on_click=partial(_ask, desk, person, talk, question),
+        )
+
+
+def _examples(desk: Desk, person: Person) -> list[str]:
+    if desk.settings.examples:
+        return list(desk.settings.examples)
+    try:
+        with st.spinner("Getting ready"):
+            return example_questions(desk.search(person, BROAD_QUERY, 40))
+    except RagVoiceError as error:
+        words = trouble(error)
+        st.warning(f"**{words.title}.** {label(words.message, 400)} {words.advice}", icon=":material/info:")
+        return []
+
+
+def _ask(desk: Desk, person: Person, talk: Talk, question: str | AudioChunk) -> None:
+    """Stops what is still being answered: who asks again does not want to hear the rest."""
+    _stop(talk)
+    talk.player.silence()
+    typed = question if isinstance(question, str) else ""
+    talk.running = RunningTurn(
+        typed, lambda: desk.ask(person, question, conversation_id=talk.conversation_id, speak=True)
+    )
+
+
+def _take_input(desk: Desk, person: Person, talk: Talk) -> None:
+    given = st.session_state["question"]
+    try:
+        question = question_in(given)
+    except RagVoiceError as error:
+        key = f"recording-{len(talk.exchanges)}"
+        talk.exchanges.append(of_events(key, given.text or "A recording", (), error=error))
+    else:
+        _ask(desk, person, talk, question)
+
+
+def question_in(given: Any) -> str | AudioChunk:
+    """:param given: What `st.chat_input` has taken: a recording counts, made here or attached, else the text.
+
+    :raises AudioError: for what is not a recording.
+    """
+    from ragvoice.speech.audio import decode
+
+    recordings = [given.audio] if given.audio else list(given.files)
+    return decode(recordings[0].getvalue()) if recordings else str(given.text)
+
+
+def _stop(talk: Talk) -> None:
+    if talk.running is not None:
+        talk.running.stop()
+        _follow(talk, talk.running)
+
+
+def _follow(talk: Talk, running: RunningTurn) -> None:
+    """Take over what the turn has given so far; at its end it becomes one of the exchanges."""
+    finished, events = running.finished, running.events
+    audio = [event.audio for event in events if isinstance(event, Said) and event.audio is not None]
+    if audio and not running.stopped:
+        if running.id not in talk.player.clips:
+            talk.player.play(running.id)
+        talk.player.add(running.id, audio)
+    if not finished:
+        return
+    talk.running = None
+    talk.exchanges.append(of_events(running.id, running.question, events, stopped=running.stopped, error=running.error))
+
+
+def _take_live_turn(desk: Desk, person: Person, talk: Talk, turn_id: str | None) -> None:
+    """A turn of the live voice is in the log already."""
+    if turn_id is None or turn_id == talk.live_turn:
+        return
+    talk.live_turn = turn_id
+    known = {exchange.turn_id for exchange in talk.exchanges}
+    turns = desk.conversations(person).turns(talk.conversation_id)
+    talk.exchanges += [of_turn(turn) for turn in turns if turn.turn_id not in known]
+    st.rerun()
+
+
+def _open(desk: Desk, person: Person, talk: Talk, conversation_id: str | None) -> None:
+    """:param conversation_id: None for a new one."""
+    _stop(talk)
+    stored = desk.conversations(person)
+    talk.player.silence()
+    talk.exchanges = [of_turn(turn) for turn in stored.turns(conversation_id)] if conversation_id else []
+    talk.conversation_id = conversation_id or stored.resolve("new")
+    talk.whole = False
+
+
+def _rate(desk: Desk, person: Person, talk: Talk, exchange: Exchange, rating: int, reason: str) -> None:
+    try:
+        desk.rate(person, exchange.turn_id, rating, reason)
+    except RagVoiceError as error:
+        st.toast(label(str(error), 200), icon=":material/error:")
+        return
+    rated = replace(exchange, rating=rating, reason=reason)
+    talk.exchanges = [rated if one.key == exchange.key else one for one in talk.exchanges]
+
+
+@st.fragment(run_every=LOOK_EVERY_S)
+def _watch(running: RunningTurn, drawn: tuple[int, int, bool]) -> None:
+    if running.version != drawn:
+        st.rerun()

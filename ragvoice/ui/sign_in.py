@@ -1,0 +1,150 @@
+"""Who is there: through the company's sign-in, by the password file, or anybody on this machine. docs/people.md"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from ragvoice.errors import AccessError, RagVoiceError
+from ragvoice.people.accounts import Accounts
+from ragvoice.people.claims import ClaimRules, person_of_claims
+from ragvoice.people.loopback import is_local
+from ragvoice.people.person import Person
+from ragvoice.settings import Settings, read_settings
+
+_SIGNED_IN = "signed_in"
+"""In the session's state: name, stored password and time of signing in."""
+OPEN_NOTE = "No accounts: anyone on this machine can use this page."
+CLOSED_NOTE = (
+    "This page has no accounts yet, so it is open on its own machine only. There, open it as http://localhost, or add "
+    "people first: ragvoice people add NAME --role admin"
+)
+
+
+def current_person(settings: Settings | None = None) -> Person:
+    """Whoever looks at the page. While it does not know, it shows how to sign in and ends the run.
+
+    Called at the top of every run, so that a changed role or a removed account counts from the next click on.
+    """
+    settings = settings or read_settings()
+    try:
+        if oidc_is_configured():
+            return _by_company(settings)
+        accounts = _accounts(settings.people_path)
+        if accounts.exist():
+            return _by_password(settings, accounts)
+        return _anyone(settings)
+    except RagVoiceError as error:
+        st.error(str(error), icon=":material/lock:")
+        st.stop()
+
+
+def people_sign_in(settings: Settings) -> bool:
+    """Whether there is any way to sign in, so that the page may be shown to other machines."""
+    return oidc_is_configured() or Accounts(settings.people_path).exist()
+
+
+def oidc_is_configured() -> bool:
+    return bool(st.secrets.load_if_toml_exists() and "auth" in st.secrets)
+
+
+def _by_company(settings: Settings) -> Person:
+    claims = st.user.to_dict()
+    issued = claims.get("iat")
+    is_fresh = not isinstance(issued, int | float) or time.time() - issued < 3600 * settings.sign_in_hours
+    if not claims.get("is_logged_in") or not is_fresh:
+        _show_company_sign_in()
+        st.stop()
+    rules = ClaimRules(settings.oidc_name, settings.oidc_groups, settings.oidc_owners, settings.oidc_admins)
+    try:
+        person = person_of_claims(claims, rules)
+    except AccessError:
+        st.button("Sign in as somebody else", on_click=st.logout)
+        raise
+    _show_sign_out(person, st.logout)
+    return person
+
+
+def _show_company_sign_in() -> None:
+    st.title("Sign in")
+    if find_spec("authlib") is None:
+        raise AccessError("Sign-in through a company needs Authlib. Install: pip install 'Authlib>=1.3.2'")
+    section: Mapping[str, Any] = st.secrets["auth"]
+    if "client_id" in section:
+        st.button("Sign in", type="primary", on_click=st.login)
+    for name, value in section.items():
+        if isinstance(value, Mapping) and "client_id" in value:
+            st.button(f"Sign in with {name.title()}", on_click=st.login, args=(name,))
+
+
+def _by_password(settings: Settings, accounts: Accounts) -> Person:
+    account = _signed_in(settings, accounts)
+    if account is None:
+        _show_form(accounts)
+        st.stop()
+    _show_sign_out(account, _sign_out)
+    return account
+
+
+def _signed_in(settings: Settings, accounts: Accounts) -> Person | None:
+    """The person as the file has them now; None when they have to sign in, again or for the first time."""
+    if _SIGNED_IN not in st.session_state:
+        return None
+    name, stored, at = st.session_state[_SIGNED_IN]
+    known = {one.person.name: one for one in accounts.accounts()}.get(name)
+    if known is None or known.password != stored or time.time() - at > 3600 * settings.sign_in_hours:
+        _sign_out()
+        return None
+    return known.person
+
+
+def _show_form(accounts: Accounts) -> None:
+    with st.container(horizontal_alignment="center"), st.form("sign_in", width=420):
+        st.title("Sign in", anchor=False)
+        name = st.text_input("Name", autocomplete="username")
+        password = st.text_input("Password", type="password", autocomplete="current-password")
+        sent = st.form_submit_button("Sign in", type="primary")
+        if not sent:
+            return
+        try:
+            account = accounts.sign_in(name, password)
+        except AccessError as error:
+            st.error(str(error), icon=":material/lock:")
+            return
+        st.session_state.clear()
+        st.session_state[_SIGNED_IN] = (account.person.name, account.password, time.time())
+        st.rerun()
+
+
+def _sign_out() -> None:
+    """Nothing of this person is left for the next one."""
+    st.session_state.clear()
+
+
+def _show_sign_out(person: Person, sign_out: Any) -> None:
+    with st.sidebar:
+        st.caption(f"Signed in as {_plain(person.name)}")
+        st.button("Sign out", icon=":material/logout:", on_click=sign_out)
+
+
+def _anyone(settings: Settings) -> Person:
+    if not is_local(st.context.headers.to_dict(), st.context.ip_address):
+        raise AccessError(CLOSED_NOTE)
+    st.sidebar.info(OPEN_NOTE, icon=":material/lock_open:")
+    return Person(settings.person, "admin", settings.groups)
+
+
+@st.cache_resource
+def _accounts(file: Path) -> Accounts:
+    """One for all sessions, so that guessing in many of them is slow, too."""
+    return Accounts(file)
+
+
+def _plain(text: str) -> str:
+    """Without the meaning that Markdown gives to characters."""
+    return "".join(f"\\{letter}" if letter in r"\`*_{}[]()<>#+-.!|$:~" else letter for letter in text)

@@ -1,0 +1,193 @@
+"""Who is let in, in each of the three ways, through the page itself."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from ragvoice.people import passwords
+from ragvoice.people.accounts import Accounts
+from ragvoice.people.passwords import Brake
+from ragvoice.people.person import Person
+from ragvoice.ui import sign_in
+
+GOOD = "a long password"
+
+
+@pytest.fixture(autouse=True)
+def _own_home(clean_environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "COST", (16, 8, 1))
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def accounts(tmp_path: Path) -> Accounts:
+    found = Accounts(tmp_path / "home" / "people.toml")
+    found.add(Person("Root", "admin"), GOOD)
+    found.add(Person("ada", "asker", ("hr",)), GOOD)
+    return found
+
+
+def script() -> None:
+    import streamlit as st
+
+    from ragvoice.ui.sign_in import current_person
+
+    person = current_person()
+    st.session_state.setdefault("mine", person.name)
+    st.write(f"{person.name}/{person.role}/{','.join(person.groups)}")
+
+
+def page() -> AppTest:
+    return AppTest.from_function(script, default_timeout=30).run()
+
+
+def sign_in_as(app: AppTest, name: str, password: str = GOOD) -> AppTest:
+    app.text_input[0].input(name)
+    app.text_input[1].input(password)
+    return app.button[0].click().run()
+
+
+def shown(app: AppTest) -> list[str]:
+    assert not app.exception
+    return [one.value for one in app.main.markdown]
+
+
+def come_from(monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], address: str | None = None) -> None:
+    class Context:
+        def __init__(self) -> None:
+            self.headers = type("Headers", (), {"to_dict": lambda _: headers})()
+            self.ip_address = address
+
+    monkeypatch.setattr(sign_in.st, "context", Context())
+
+
+def test_without_accounts_this_machine_is_served_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    come_from(monkeypatch, {"Host": "localhost:8501"})
+    monkeypatch.setenv("RAGVOICE_GROUPS", "hr,it")
+    app = page()
+    assert shown(app) == ["/admin/hr,it"]
+    assert [note.value for note in app.sidebar.info] == [sign_in.OPEN_NOTE]
+
+
+@pytest.mark.parametrize(
+    ("headers", "address"), [({"Host": "10.0.0.7:8501"}, None), ({"Host": "localhost:8501"}, "10.0.0.9")]
+)
+def test_without_accounts_no_other_machine_is_served(
+    monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], address: str | None
+) -> None:
+    come_from(monkeypatch, headers, address)
+    app = page()
+    assert shown(app) == []
+    assert [error.value for error in app.error] == [sign_in.CLOSED_NOTE]
+
+
+def test_with_accounts_nobody_is_let_in_without_a_password(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    come_from(monkeypatch, {"Host": "localhost:8501"})
+    app = page()
+    assert shown(app) == []
+    assert [field.label for field in app.text_input] == ["Name", "Password"]
+
+
+def test_who_knows_the_password_is_let_in_and_out_again(accounts: Accounts) -> None:
+    app = sign_in_as(page(), "ADA")
+    assert shown(app) == ["ada/asker/hr"]
+    app.sidebar.button[0].click().run()
+    assert shown(app) == []
+    assert "mine" not in app.session_state
+    assert shown(sign_in_as(app, "root")) == ["Root/admin/"]
+    assert app.session_state["mine"] == "Root"
+
+
+@pytest.mark.parametrize(("name", "password"), [("ada", "a wrong password"), ("nobody", GOOD), ("", "")])
+def test_a_wrong_password_is_said_kindly(accounts: Accounts, name: str, password: str) -> None:
+    app = sign_in_as(page(), name, password)
+    assert shown(app) == []
+    assert [error.value for error in app.error] == ["That name and password do not belong together."]
+
+
+def test_guessing_in_a_new_session_is_slowed_down_as_well(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sign_in, "Accounts", lambda file: Accounts(file, Brake(free=1, clock=lambda: 0.0)))
+    sign_in_as(page(), "ada", "a wrong password")
+    app = sign_in_as(page(), "ada")
+    assert [error.value for error in app.error] == ["Too many wrong passwords. Try again in 1 seconds."]
+
+
+def test_what_is_changed_counts_from_the_next_click_on(accounts: Accounts) -> None:
+    app = sign_in_as(page(), "ada")
+    accounts.change("ada", role="owner", groups=["it"])
+    assert shown(app.run()) == ["ada/owner/it"]
+    accounts.set_password("ada", "another password")
+    assert shown(app.run()) == []
+    app = sign_in_as(page(), "ada", "another password")
+    accounts.remove("ada")
+    assert shown(app.run()) == []
+
+
+def test_after_some_hours_people_sign_in_again(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = sign_in_as(page(), "ada")
+    later = time.time() + 12 * 3600 + 1
+    monkeypatch.setattr(sign_in.time, "time", lambda: later)
+    assert shown(app.run()) == []
+
+
+def test_a_damaged_password_file_lets_nobody_in(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    come_from(monkeypatch, {"Host": "localhost:8501"})
+    accounts.file.write_text("nonsense")
+    app = sign_in_as(page(), "root")
+    assert shown(app) == []
+    assert "not a list of people" in app.error[0].value
+
+
+class FakeUser:
+    def __init__(self, **claims: Any):
+        self.claims = claims
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.claims
+
+
+@pytest.fixture
+def company(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sign_in, "find_spec", lambda name: name)
+    monkeypatch.setenv("RAGVOICE_OIDC_OWNERS", "group:hr")
+
+
+def company_page() -> AppTest:
+    app = AppTest.from_function(script, default_timeout=30)
+    app.secrets["auth"] = {"redirect_uri": "x", "microsoft": {"client_id": "c"}}
+    return app.run()
+
+
+@pytest.mark.usefixtures("company")
+def test_the_company_says_who_it_is_and_the_settings_what_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    claims = {"is_logged_in": True, "email": "ada@example.com", "groups": ["hr"], "iat": time.time()}
+    monkeypatch.setattr(sign_in.st, "user", FakeUser(**claims))
+    assert shown(company_page()) == ["ada@example.com/owner/hr"]
+
+
+@pytest.mark.usefixtures("company", "accounts")
+@pytest.mark.parametrize(
+    "claims", [{"is_logged_in": False}, {"is_logged_in": True, "email": "ada@example.com", "iat": 1000.0}]
+)
+def test_who_has_not_signed_in_at_the_company_lately_is_sent_there(
+    monkeypatch: pytest.MonkeyPatch, claims: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(sign_in.st, "user", FakeUser(**claims))
+    app = company_page()
+    assert shown(app) == []
+    assert [button.label for button in app.button] == ["Sign in with Microsoft"]
+
+
+@pytest.mark.usefixtures("company")
+def test_who_the_company_does_not_name_is_told_and_may_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sign_in.st, "user", FakeUser(is_logged_in=True))
+    app = company_page()
+    assert shown(app) == []
+    assert "does not say who you are" in app.error[0].value
+    assert [button.label for button in app.button] == ["Sign in as somebody else"]
