@@ -212,7 +212,8 @@ const HANDLERS = {
     talk.note = ["", "One person is before you."][ahead] ?? `${ahead} people are before you.`;
   },
   "response.created": (talk, { response }) => {
-    Object.assign(talk, { response: response.id, item: null, answer: "", note: "", said: [], state: "thinking" });
+    Object.assign(talk, { response: response.id, item: null, turn: null, answer: "", note: "", said: [] });
+    talk.state = "thinking";
     talk.audio.begin();
   },
   "response.output_item.added": (talk, { item }) => (talk.item = item.id),
@@ -223,9 +224,10 @@ const HANDLERS = {
     talk.audio.play(samples);
     talk.state = "speaking";
   },
-  "ragvoice.interrupted": (talk) => {
+  "ragvoice.interrupted": (talk, { heard_text }) => {
     if (talk.audio.playing) talk.quiet();
-    talk.turnOver({ turn_id: talk.turn ?? talk.response, interrupted: true });
+    // An answer of which nothing was heard is not in the log.
+    if (heard_text) talk.turnOver({ turn_id: talk.turn ?? talk.response, interrupted: true });
   },
   "ragvoice.answer": (talk, { turn_id, outcome }) => {
     talk.turn = turn_id;

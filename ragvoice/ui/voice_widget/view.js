@@ -21,11 +21,13 @@ function draw(root, talk) {
   part("talk").setAttribute("aria-label", label);
   part("talk").title = label;
   text("state", talk.note || words);
-  text("question", talk.question);
-  text("answer", talk.answer);
+  // Afterwards the page itself shows them, with the sources.
+  const busy = ["hearing", "thinking", "speaking"].includes(talk.state);
+  text("question", busy ? talk.question : "");
+  text("answer", busy ? talk.answer : "");
   text("trouble", talk.trouble);
   part("stop").hidden = talk.state !== "thinking" && talk.state !== "speaking";
-  part("replay").hidden = !talk.said.length || talk.state === "speaking" || talk.state === "thinking";
+  part("replay").hidden = !talk.said.length || busy;
   part("speed").hidden = !talk.said.length;
 }
 
