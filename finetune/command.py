@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from finetune.commands import (
+    ask,
     audio,
     calibrate,
     data,
@@ -26,6 +27,7 @@ app.command("data", epilog="Example: ragvoice finetune data answers")(data.data)
 app.command("train", epilog="Example: ragvoice finetune train answers")(train.train)
 app.command("calibrate", epilog="Example: ragvoice finetune calibrate answers")(calibrate.calibrate)
 app.command("evaluate", epilog="Example: ragvoice finetune evaluate answers")(evaluate.evaluate)
+app.command("ask", epilog='Example: ragvoice finetune ask answers "How long is parental leave?"')(ask.ask)
 app.command("promote", epilog="Example: ragvoice finetune promote answers")(promote.promote)
 app.command("list", epilog="Example: ragvoice finetune list --json")(list.list_runs)
 app.command("merge", epilog="Example: ragvoice finetune merge answers")(merge.merge)

@@ -108,12 +108,13 @@ class AccessRules:
         """Outermost first."""
         for folder in reversed(file.parents):
             if folder not in self._files:
-                self._files[folder] = _read(folder)
+                self._files[folder] = read_rules(folder)
             if found := self._files[folder]:
                 yield found
 
 
-def _read(folder: Path) -> RulesFile | None:
+def read_rules(folder: Path) -> RulesFile | None:
+    """None when the folder has no rules file; one that cannot be used says so in `problem`."""
     file = folder / RULES_FILE
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -122,12 +123,17 @@ def _read(folder: Path) -> RulesFile | None:
     except (OSError, UnicodeDecodeError) as error:
         return RulesFile(folder, problem=_problem(str(error)))
     try:
-        rows = tomllib.loads(text).get("rule")
-        if not isinstance(rows, list):
-            raise ValueError("it has no [[rule]] tables")
-        return RulesFile(folder, tuple(_rule(row) for row in rows))
+        return RulesFile(folder, parse_rules(text))
     except ValueError as error:
         return RulesFile(folder, problem=_problem(str(error)))
+
+
+def parse_rules(text: str) -> tuple[Rule, ...]:
+    """:raises ValueError: saying what is wrong."""
+    rows = tomllib.loads(text).get("rule")
+    if not isinstance(rows, list):
+        raise ValueError("it has no [[rule]] tables")
+    return tuple(_rule(row) for row in rows)
 
 
 def _problem(reason: str) -> str:

@@ -145,12 +145,17 @@ def _shown(first: bool) -> Iterator[Callable[[Step], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+    from ragvoice.jobs.progress import StageFile
+
     console = Console(stderr=True, quiet=not first)
+    filed = StageFile.of_environment() if first else None
     columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[said]}"))
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("training", total=None, said="")
 
         def report(step: Step) -> None:
+            if filed:
+                filed.report("train", step.step, step.steps)
             speed = f"{step.tokens_per_s:.0f} tokens/s, {step.left_s / 60:.0f} min left"
             if "loss" in step.figures:
                 said = f"loss {step.figures['loss']:.3f}, {speed}"

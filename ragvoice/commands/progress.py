@@ -20,6 +20,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from ragvoice.jobs.progress import StageFile
+
 _LINE_EVERY_S = 30.0
 """Where stderr is no terminal: a log of a nightly job should show that it lives, and no more."""
 
@@ -29,7 +31,23 @@ Report = Callable[[str, int, int], None]
 
 @contextmanager
 def stage_bars() -> Iterator[Report]:
-    """A bar for each stage with its rate and the time left; where stderr is no terminal a line every half minute."""
+    """A bar for each stage with its rate and the time left; where stderr is no terminal a line every half minute.
+
+    Of a job the stages go into its progress file, too.
+    """
+    filed = StageFile.of_environment()
+    with _shown() as shown:
+
+        def report(stage: str, done: int, total: int) -> None:
+            shown(stage, done, total)
+            if filed:
+                filed.report(stage, done, total)
+
+        yield report
+
+
+@contextmanager
+def _shown() -> Iterator[Report]:
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _Lines().report

@@ -103,13 +103,18 @@ _GOES_ON = frozenset(
 _GOES_ON_UNLESS_ASKED = frozenset(
     "of to in on at for from with by about into during until between per what how".split()
 )
+_CLOSED = (".", "?", "!", '."', '?"', '!"', "。", "？", "！", "؟", "।")
 _LAST_WORD = re.compile(r"([\w']+)\W*$")
 
 
 def looks_unfinished(text: str) -> bool:
-    """Whether somebody who has said this, and is silent, will probably go on. English words; signs in any language."""
+    """Whether somebody who has said this, and is silent, will probably go on.
+
+    Whisper closes what it takes for a sentence with a sign, in any language: none, or a comma, and it was not one. The
+    words are English ones. Figures: docs/voice.md
+    """
     text = text.rstrip()
-    if text.endswith((",", ";", ":", "-", "–", "—", "…", "...")):
+    if text and (not text.endswith(_CLOSED) or text.endswith("...")):
         return True
     found = _LAST_WORD.search(text)
     if found is None:

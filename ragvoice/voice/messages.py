@@ -20,7 +20,7 @@ class LoopOptions:
     """Silence that ends a turn whose words look finished."""
     patient_pause_s: float = 1.5
     """Silence that ends any turn."""
-    work_pause_s: float = 0.2
+    work_pause_s: float = 0.1
     """Silence at which the words are recognised and an answer is begun."""
     partial_every_s: float = 1.0
     """Speech between two recognitions while the person speaks; at least twice as long as the last one took."""

@@ -72,7 +72,9 @@ def test_hysteresis_goes_on_below_the_threshold_but_does_not_begin_there() -> No
         ("Where do I send it to?", False),
         ("Where do I send it to.", True),
         ("How many holidays do I get?", False),
-        ("Parental leave in Poland", False),
+        ("Parental leave in Poland.", False),
+        ("And so my fellow Americans", True),
+        ("有几天假期？", False),
         ("", False),
     ],
 )

@@ -51,9 +51,8 @@ def told(recogniser: SpeechToText, samples_t: NDArray[np.float32], *, commit: bo
     return seen
 
 
-@pytest.mark.parametrize("name", ["tf-011-kal", "tf-018-slt"])
-def test_a_live_question_has_the_words_of_its_recording(recogniser: SpeechToText, name: str) -> None:
-    recording = decode(RECORDINGS / f"{name}.flac")
+def test_a_live_question_has_the_words_of_its_recording(recogniser: SpeechToText) -> None:
+    recording = decode(RECORDINGS / "tf-011-kal.flac")
 
     seen = told(recogniser, recording.samples_t)
 

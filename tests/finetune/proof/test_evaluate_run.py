@@ -10,6 +10,7 @@ import typer
 from tiny_models import make_lora, make_tiny_llama, write_provenance
 from typer.testing import CliRunner
 
+from finetune.commands.ask import ask
 from finetune.commands.evaluate import evaluate
 from finetune.commands.promote import promote
 from finetune.data.examples import Example, write_parts
@@ -63,6 +64,7 @@ def test_an_adapter_that_is_no_better_is_measured_and_refused(
     app = typer.Typer()
     app.command("evaluate")(evaluate)
     app.command("promote")(promote)
+    app.command("ask")(ask)
 
     def invoke(*arguments: str) -> str:
         found = CliRunner().invoke(app, arguments, catch_exceptions=False)
@@ -86,6 +88,11 @@ def test_an_adapter_that_is_no_better_is_measured_and_refused(
     assert len(set(map(frozenset, replies))) > 4  # base and adapter do not write the same
     invoke("evaluate", "shuffled", "--dataset", "company")
     assert [journal.read_bytes() for journal in journals] == before
+    index = home / "evaluation" / "company"
+    both = json.loads(invoke("ask", "shuffled", QUESTIONS[0]["question"], "--index", str(index), "--json"))
+    assert both["base"]["models"]["adapter"] is None
+    assert both["adapter"]["models"]["adapter"].startswith("handbook (")
+    assert both["base"]["passages"] == both["adapter"]["passages"] != []
     with pytest.raises(PromotionRefused, match="balanced"):
         invoke("promote", "shuffled")
     assert not (home / "adapters").exists() or not list((home / "adapters").glob("*.json"))

@@ -1,0 +1,119 @@
+"""Documents that people upload: one folder of this installation, and its access.toml."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from ingest.access import AccessRules, parse_rules, read_rules
+from ingest.sources import RULES_FILE, Root
+from ragvoice.datatypes import EVERYONE
+from ragvoice.errors import DocumentError, UsageError
+
+PREFIX = "uploads"
+"""Of the ids of uploaded documents."""
+_LONGEST_NAME_BYTES = 180
+_NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f<>:"|?*\[\]{}]')
+_GROUP = re.compile(r"[^\s,\"\\](?:[^,\"\\\n]*[^\s,\"\\])?")
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    file: Path
+    replaced: bool
+    """A file of this name was there before."""
+
+
+def save_upload(
+    folder: Path, name: str, content: bytes, groups: Sequence[str], owner: str = "", max_bytes: int = 2**30
+) -> Uploaded:
+    """Keep a file, whole or not at all, and say before it appears who may read it.
+
+    :param folder: Of the uploads; made if it is missing.
+    :param name: As the browser says it; of a path the last part counts.
+    :param groups: Who may read it; empty is everyone.
+    :param owner: For the rule; empty leaves it out.
+    :raises UsageError: for a group's name that the rules cannot hold, and rules that cannot be understood.
+    :raises DocumentError: when the file is empty or too large, or cannot be written.
+    """
+    if not content:
+        raise DocumentError(f"{name} is empty.")
+    if len(content) > max_bytes:
+        raise DocumentError(f"{name} has {len(content) / 2**20:.0f} MiB; at most {max_bytes / 2**20:.0f} are taken.")
+    file = folder / safe_name(name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock"):
+            replaced = file.exists()
+            set_groups(folder, file.name, groups, owner)
+            _write(file, content)
+    except OSError as error:
+        raise DocumentError(f"{file} cannot be written: {error.strerror or error}.") from error
+    return Uploaded(file, replaced)
+
+
+def safe_name(name: str) -> str:
+    """A plain file name that `ingest.sources` takes for a document, whatever a browser sent.
+
+    >>> safe_name("../../etc/.pass*wd.TXT")
+    'pass_wd.TXT'
+    """
+    last = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode()).replace("\\", "/").rsplit("/", 1)[-1]
+    clean = _NOT_IN_NAMES.sub("_", last).strip(" .~$") or "document"
+    stem, ending = os.path.splitext(clean)
+    while len((stem + ending).encode()) > _LONGEST_NAME_BYTES:
+        stem, ending = (stem[:-1], ending) if len(stem) > 1 else (stem, ending[:-1])
+    clean = stem + ending
+    known_otherwise = clean == RULES_FILE or clean == "SOURCE.txt" or clean.endswith(".jsonl")
+    return f"document_{clean}" if known_otherwise else clean
+
+
+def set_groups(folder: Path, path: str, groups: Sequence[str], owner: str = "") -> None:
+    """Add a rule to the folder's access.toml that says who may read `path`; what else stands there is kept.
+
+    :param path: Below the folder; a plain path, no pattern.
+    :raises UsageError: for a group's name that the rules cannot hold, and for rules that cannot be understood.
+    """
+    named = sorted({group.strip() for group in groups}) or [EVERYONE]
+    for group in named:
+        if not _GROUP.fullmatch(group):
+            raise UsageError(f"{group!r} cannot be a group's name: no comma, quote, backslash or line break.")
+    file = folder / RULES_FILE
+    now = read_rules(folder)
+    if now and now.problem:
+        raise UsageError(f"{file}: {now.problem}.")
+    ruling = AccessRules(Root(folder)).of(folder / path)
+    if set(ruling.groups) == set(named) and (not owner or ruling.says.get("owner") == owner):
+        return
+    lines = [f"path = {_quoted(path)}", f"groups = [{', '.join(map(_quoted, named))}]"]
+    lines += [f"owner = {_quoted(owner)}"] if owner.strip() else []
+    before = file.read_text(encoding="utf-8-sig") if file.is_file() else ""
+    text = before + ("\n" if before and not before.endswith("\n") else "") + "\n".join(["", "[[rule]]", *lines, ""])
+    parse_rules(text)  # never publish a file that hides everything
+    _write(file, text.lstrip("\n").encode())
+
+
+def _quoted(text: str) -> str:
+    """A basic string of TOML, which escapes as JSON does."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Under a hidden name first, which no ingest takes for a document."""
+    descriptor, partial = tempfile.mkstemp(prefix=".upload-", dir=file.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(content)
+            os.fchmod(out.fileno(), 0o644)
+        os.replace(partial, file)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise

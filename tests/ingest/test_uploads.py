@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.access import AccessRules
+from ingest.sources import Root, walk
+from ingest.uploads import safe_name, save_upload, set_groups
+from ragvoice.datatypes import EVERYONE
+from ragvoice.errors import DocumentError, UsageError
+
+
+def groups_of(folder: Path, name: str) -> tuple[str, ...]:
+    return AccessRules(Root(folder)).of(folder / name).groups
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("Travel policy (2026).pdf", "Travel policy (2026).pdf"),
+        ("../../etc/passwd", "passwd"),
+        (r"C:\Users\ada\Dok.docx", "Dok.docx"),
+        (".hidden.md", "hidden.md"),
+        ("a*b?.md", "a_b_.md"),
+        ("access.toml", "document_access.toml"),
+        ("questions.jsonl", "document_questions.jsonl"),
+        ("..", "document"),
+        ("", "document"),
+        ("~$Lock.docx", "Lock.docx"),
+        ("Ferie\u0301.txt", "Ferié.txt"),
+    ],
+)
+def test_a_name_from_a_browser_becomes_a_plain_one(sent: str, kept: str) -> None:
+    assert safe_name(sent) == kept
+
+
+@given(st.text(max_size=300))
+def test_whatever_is_sent_is_a_document_s_name_in_the_folder(
+    tmp_path_factory: pytest.TempPathFactory, sent: str
+) -> None:
+    folder = tmp_path_factory.mktemp("uploads")
+    (folder / safe_name(sent)).write_text("x")
+
+    assert len(list(walk(Root(folder)))) == 1
+
+
+def test_a_file_is_kept_and_only_its_groups_may_read_it(tmp_path: Path) -> None:
+    folder = tmp_path / "documents"
+
+    made = save_upload(folder, "pay.md", b"# Pay", ["board", "hr"], owner='Ada "A" Holm')
+
+    assert made.file.read_bytes() == b"# Pay"
+    assert not made.replaced
+    ruling = AccessRules(Root(folder)).of(made.file)
+    assert ruling.groups == ("board", "hr")
+    assert ruling.says == {"owner": 'Ada "A" Holm'}
+    assert groups_of(folder, "other.md") == (EVERYONE,)
+
+
+def test_a_new_version_replaces_the_old_and_its_groups(tmp_path: Path) -> None:
+    save_upload(tmp_path, "pay.md", b"old", ["hr"])
+
+    made = save_upload(tmp_path, "pay.md", b"new", [])
+
+    assert made.replaced
+    assert made.file.read_bytes() == b"new"
+    assert groups_of(tmp_path, "pay.md") == (EVERYONE,)
+
+
+def test_the_same_groups_again_write_no_second_rule(tmp_path: Path) -> None:
+    set_groups(tmp_path, "a.md", ["hr"], "Ada")
+    before = (tmp_path / "access.toml").read_text()
+
+    set_groups(tmp_path, "a.md", ["hr"], "Ada")
+
+    assert (tmp_path / "access.toml").read_text() == before
+
+
+def test_rules_written_by_hand_stay_and_are_overruled_for_this_file_alone(tmp_path: Path) -> None:
+    by_hand = '# ours\n[[rule]]\npath = "**"\ngroups = ["staff"]'
+    (tmp_path / "access.toml").write_text(by_hand)
+
+    save_upload(tmp_path, "a.md", b"x", ["hr"])
+
+    assert (tmp_path / "access.toml").read_text().startswith(by_hand)
+    assert groups_of(tmp_path, "a.md") == ("hr",)
+    assert groups_of(tmp_path, "b.md") == ("staff",)
+
+
+def test_with_rules_that_nobody_understands_nothing_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "access.toml").write_text("[[rule]\n")
+
+    with pytest.raises(UsageError, match="cannot be used"):
+        save_upload(tmp_path, "a.md", b"x", ["hr"])
+
+    assert not (tmp_path / "a.md").exists()
+
+
+@pytest.mark.parametrize("group", ["a,b", 'a"', "", " ", "a\nb", "a\\b"])
+def test_a_group_s_name_is_checked_before_the_file_is_there(tmp_path: Path, group: str) -> None:
+    with pytest.raises(UsageError, match="group's name"):
+        save_upload(tmp_path, "a.md", b"x", [group])
+
+    assert list(walk(Root(tmp_path))) == []
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"", "empty"), (b"12345", "at most")])
+def test_nothing_and_too_much_are_refused(tmp_path: Path, content: bytes, reason: str) -> None:
+    with pytest.raises(DocumentError, match=reason):
+        save_upload(tmp_path, "a.md", content, [], max_bytes=4)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_said_in_words(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+
+    with pytest.raises(DocumentError, match="cannot be written"):
+        save_upload(tmp_path / "documents", "a.md", b"x", [])

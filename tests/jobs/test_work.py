@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ragvoice.errors import UsageError
+from ragvoice.jobs.work import AskBoth, Evaluate, Finetune, Ingest, Place, Pull, Verify, Work
+
+PLACE = Place(Path("/i"), Path("/reports"), "20260101-000000-abcdef")
+
+
+def test_what_people_name_cannot_be_a_flag() -> None:
+    assert Ingest((Path("--watch"), Path("b")), prefix="x", rebuild=True, retry_skipped=True).arguments(PLACE) == [
+        "ingest", "--index=/i", "--json", "--name=x", "--rebuild", "--retry-skipped", "--", "--watch", "b",
+    ]  # fmt: skip
+    assert Finetune("train", "--fresh", resume=True).arguments(PLACE)[-3:] == ["--resume", "--", "--fresh"]
+    assert AskBoth("answers", "--help").arguments(PLACE)[-3:] == ["--", "answers", "--help"]
+    assert "--groups=hr,board" in AskBoth("answers", "x").arguments(Place(Path("i"), Path("r"), "1", ("hr", "board")))
+    assert Pull("--x").arguments(PLACE) == ["models", "pull", "--", "--x"]
+
+
+def test_an_evaluation_leaves_its_report_under_the_job_s_id(tmp_path: Path) -> None:
+    (tmp_path / "questions.jsonl").touch()
+
+    arguments = Evaluate(tmp_path, limit=20, style="both", voice=3).arguments(PLACE)
+
+    assert arguments == [
+        "evaluate", "--style=both", "--json=/reports/20260101-000000-abcdef.json",
+        "--html=/reports/20260101-000000-abcdef.html", "--limit=20", "--voice=3", "--", str(tmp_path),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        Ingest(()),
+        Evaluate(Path("/nowhere")),
+        Finetune("train", " "),
+        Finetune("data", "answers", resume=True),
+        Finetune("train", "answers", resume=True, fresh=True),
+        Finetune("calibrate", "answers", fresh=True),
+        AskBoth("answers", "  "),
+        Pull(""),
+    ],
+)
+def test_what_can_be_no_work_is_refused_before_it_starts(work: Work) -> None:
+    with pytest.raises(UsageError):
+        work.arguments(PLACE)
+
+
+def test_all_that_writes_one_index_is_done_alone() -> None:
+    first, second = Ingest((Path("a"),)), Ingest((Path("b"),), rebuild=True)
+
+    assert first.alone(PLACE) == second.alone(PLACE) == "the index /i"
+    assert Verify().alone(PLACE) != first.alone(PLACE)
+    assert Finetune("data", "runs/answers.toml").alone(PLACE) == Finetune("train", "answers").alone(PLACE)
+
+
+def test_every_command_line_is_one_that_the_program_knows(tmp_path: Path) -> None:
+    """A flag that is renamed would else be noticed by the first person who presses the button."""
+    import typer
+
+    from ragvoice.cli import app
+
+    (tmp_path / "questions.jsonl").touch()
+    command = typer.main.get_command(app)
+    for work in (
+        Ingest((tmp_path,), prefix="p", rebuild=True, retry_skipped=True),
+        Verify(),
+        Evaluate(tmp_path, limit=1, style="short", voice=1),
+        Finetune("data", "answers", fresh=True),
+        Finetune("train", "answers", resume=True),
+        Finetune("calibrate", "answers"),
+        Finetune("evaluate", "answers", fresh=True),
+        AskBoth("answers", "How long?"),
+        Pull("whisper-base"),
+    ):
+        found, rest = command, work.arguments(PLACE)
+        while hasattr(found, "commands"):
+            found, rest = found.commands[rest[0]], rest[1:]
+        found.make_context(found.name, list(rest))  # raises for an unknown flag or a missing argument

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from owner_pages import ASKER, OWNER, FakeDesk, echo_jobs, finished, page, press, texts, write_report
+
+from ragvoice.errors import AccessError, UsageError
+from ragvoice.evaluation.failures import classify
+from ragvoice.evaluation.reports import Reports
+from ragvoice.evaluation.results import QuestionResult
+from ragvoice.jobs.jobs import Jobs
+from ragvoice.settings import Settings, home
+from ragvoice.ui.quality import comparison_rows, render, turned
+
+Site = tuple[FakeDesk, Jobs]
+
+
+def asked(number: int, *, right: bool) -> QuestionResult:
+    """An answerable question, answered rightly or refused."""
+    question = f"How long is leave number {number}?"
+    result = QuestionResult(
+        f"q{number}", "short", question, (), (), question, True,
+        "answerable", "answered" if right else "abstained", "ten days" if right else "That is not in the documents.",
+        "", ("ten days",), (), 0.5, {}, right=right, f1=float(right),
+    )  # fmt: skip
+    return replace(result, failure=classify(result))
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Site:
+    monkeypatch.setenv("RAGVOICE_HOME", str(tmp_path))
+    return FakeDesk(settings), echo_jobs(settings)
+
+
+@pytest.fixture
+def reported(site: Site) -> Site:
+    """Two reports over the same eight questions: two are right, and then seven of them."""
+    write_report("r1", "2026-11-01T10:00:00Z", [asked(i, right=i < 2) for i in range(8)])
+    write_report(
+        "r2", "2026-11-02T10:00:00Z", [asked(i, right=i > 0) for i in range(8)], ("right is .88, at least .9 is asked",)
+    )
+    (home() / "reports" / "broken.json").write_text('{"schema": 1}')
+    return site
+
+
+def test_who_may_not_look_after_quality_is_turned_away_by_the_library(site: Site) -> None:
+    with pytest.raises(AccessError):
+        Reports(ASKER, home() / "reports")
+    app = page(render, site[0], ASKER, site[1])
+
+    assert texts(app).startswith("access:")
+    assert not app.button
+
+
+def test_an_evaluation_is_a_job_whose_report_lands_in_the_list(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "questions.jsonl").touch()
+    app = page(render, site[0], OWNER, site[1])
+    assert "There is no report yet" in texts(app)
+
+    app.text_input[0].input(str(tmp_path / "set"))
+    app.number_input[0].set_value(20)
+    with finished(site[1]) as arguments:
+        press(app, "Start")
+
+    assert arguments[:2] == ["evaluate", "--style=short"]
+    assert arguments[2].startswith(f"--json={tmp_path}/reports/")
+    assert arguments[-3:] == ["--limit=20", "--", str(tmp_path / "set")]
+
+
+def test_what_is_no_set_of_questions_is_said_kindly(site: Site, tmp_path: Path) -> None:
+    app = page(render, site[0], OWNER, site[1])
+
+    app.text_input[0].input(str(tmp_path))
+    press(app, "Start")
+
+    assert "is no set of questions" in texts(app)
+    assert site[1].list(OWNER) == []
+
+
+def test_figures_of_the_newest_report_with_the_change_and_broken_gates(reported: Site) -> None:
+    app = page(render, reported[0], OWNER, reported[1])
+
+    right = next(metric for metric in app.metric if metric.label == "Right")
+    assert (right.value, right.delta) == ("0.88", "+0.62")  # 7 of 8 now, 2 of 8 before
+    assert r"at least \.9 is asked" in texts(app)
+
+
+def test_an_open_failure_shows_what_was_expected_and_what_came(reported: Site) -> None:
+    app = page(render, reported[0], OWNER, reported[1])
+
+    said = [element.value for element in app.text]
+
+    assert said == ["ten days", "That is not in the documents."]  # q0 alone fails in the newest report
+    assert "wrong refusal" in " ".join(expander.label for expander in app.expander)
+
+
+def test_two_reports_are_compared_question_by_question(reported: Site) -> None:
+    reports = Reports(OWNER, home() / "reports")
+    after, before = reports.summaries()
+
+    rows = {row["Measure"]: row for row in comparison_rows(reports.compare(before, after))}
+    changed = turned(reports.questions("r1", "handbook", "short"), reports.questions("r2", "handbook", "short"))
+
+    assert (rows["right"]["Before"], rows["right"]["After"], rows["right"]["Change"]) == (0.25, 0.875, 0.625)
+    assert rows["right"]["Verdict"] == "better"
+    assert rows["refused answerable"]["Verdict"] == "better"  # lower is better there
+    assert [(result.id, better) for result, better in changed] == [
+        ("q0", False), ("q2", True), ("q3", True), ("q4", True), ("q5", True), ("q6", True), ("q7", True),
+    ]  # fmt: skip
+    same = {row["Measure"]: row for row in comparison_rows(reports.compare(after, after))}
+    assert same["right"]["Verdict"] == "no clear change"
+
+
+def test_a_report_can_be_read_elsewhere_and_deleted(reported: Site) -> None:
+    reports = Reports(OWNER, home() / "reports")
+    assert reports.html("r1") == b"<p>the report</p>"
+    app = page(render, reported[0], OWNER, reported[1])
+
+    next(button for button in app.button if button.key == "delete-r1").click().run()
+
+    assert [summary.report for summary in reports.summaries()] == ["r2"]
+    for name in ("r1", "../secret"):
+        with pytest.raises(UsageError, match="There is no report"):
+            reports.html(name)
