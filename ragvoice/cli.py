@@ -27,6 +27,7 @@ from ragvoice.commands import (
     speech,
     talk,
     turns,
+    ui,
 )
 from ragvoice.errors import RagVoiceError, UsageError
 
@@ -49,6 +50,7 @@ app.add_typer(turns.app, name="turns")
 app.add_typer(conversations.app, name="conversations")
 app.add_typer(people.app, name="people")
 app.command("replay", epilog="Example: ragvoice replay 3f2a91")(replay.replay)
+app.command("ui", epilog="Example: ragvoice ui --port 8600")(ui.ui)
 app.command("transcribe", epilog="Example: ragvoice transcribe question.wav --json")(speech.transcribe)
 app.command("speak", epilog='Example: ragvoice speak "Good morning." -o hello.wav')(speech.speak)
 app.command("evaluate", epilog="Example: ragvoice evaluate data --limit 40 --json report.json")(evaluate.evaluate)

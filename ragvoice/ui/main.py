@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -15,10 +15,9 @@ from ragvoice.ui.wording import label, trouble
 if TYPE_CHECKING:
     from ragvoice.desk import Desk
     from ragvoice.people.person import Person, Right
+    from ragvoice.ui.ask import LiveVoice
 
 _FOLDER = Path(__file__).parent
-
-Render = Callable[["Desk", "Person"], None]
 
 PAGES: tuple[tuple[Right, str, str, str], ...] = (
     ("ask", "Ask", "ask", ":material/graphic_eq:"),
@@ -31,28 +30,36 @@ PAGES: tuple[tuple[Right, str, str, str], ...] = (
 """Right, title, module with `render(desk, person)`, icon. The library checks the right again."""
 
 
-def draw(find_person: Callable[[], Person], desk: Callable[[], Desk]) -> None:
+def draw(find_person: Callable[[], Person], desk: Callable[[], Desk], live_voice: LiveVoice | None = None) -> None:
     """
     :param find_person: Whoever looks at the page; ends the run where nobody is signed in.
     :param desk: The one of this process; its errors are shown, not raised.
+    :param live_voice: Draws the live microphone of the page Ask; None leaves it out.
     """
     # A Material symbol or an emoji would be fetched from the network.
     st.set_page_config(page_title="ragvoice", page_icon=_FOLDER / "icon.svg", layout="wide")
     st.html(_FOLDER / "style.css")
     person = find_person()
+    more: dict[str, dict[str, Any]] = {"ask": {"live_voice": live_voice}}
     pages = [
-        st.Page(_page(module, person, desk), title=title, icon=icon, url_path=module, default=module == "ask")
+        st.Page(
+            _page(module, person, desk, more.get(module, {})),
+            title=title,
+            icon=icon,
+            url_path=module,
+            default=module == "ask",
+        )
         for right, title, module, icon in PAGES
         if person.may(right)
     ]
     st.navigation(pages, expanded=True).run()
 
 
-def _page(module: str, person: Person, desk: Callable[[], Desk]) -> Callable[[], None]:
+def _page(module: str, person: Person, desk: Callable[[], Desk], more: dict[str, Any]) -> Callable[[], None]:
     def page() -> None:
-        render: Render = import_module(f"ragvoice.ui.{module}").render
+        render = import_module(f"ragvoice.ui.{module}").render
         try:
-            render(desk(), person)
+            render(desk(), person, **more)
         except RagVoiceError as error:
             words = trouble(error)
             st.error(f"**{words.title}**\n\n{label(words.message, 400)}\n\n{words.advice}", icon=":material/error:")

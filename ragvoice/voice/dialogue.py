@@ -28,6 +28,7 @@ from ragvoice.voice.endpointing import ONSET_S, THRESHOLD, Endpointer, Pause, Re
 from ragvoice.voice.events import Failed, NothingHeard, Partial, SpeechEnded, SpeechStarted
 from ragvoice.voice.messages import (
     Action,
+    Clear,
     Commit,
     Emit,
     Input,
@@ -114,6 +115,9 @@ class Dialogue:
                 self._typed(text)
             case Commit():
                 self._commit()
+            case Clear():
+                self._answers.drop_untold()
+                self._end_listening()
             case Interrupt(heard_s):
                 self._answers.interrupt(now, heard_s)
             case Played(position_s):

@@ -22,6 +22,7 @@ from ragvoice.voice.events import Failed, Interrupted, VoiceEvent
 from ragvoice.voice.messages import (
     Action,
     CancelTurn,
+    Clear,
     Commit,
     Emit,
     Input,
@@ -122,6 +123,10 @@ class VoiceLoop:
     def commit(self) -> None:
         """The person has finished, whatever the pause."""
         self._inbox.put(Commit())
+
+    def clear(self) -> None:
+        """What was said since the last turn does not count."""
+        self._inbox.put(Clear())
 
     def events(self) -> Iterator[VoiceEvent]:
         """What happens, until the loop is closed; for one reader."""

@@ -51,6 +51,11 @@ class Commit:
 
 
 @dataclass(frozen=True)
+class Clear:
+    """What was heard and is not yet a turn does not count."""
+
+
+@dataclass(frozen=True)
 class Interrupt:
     heard_s: float | None = None
 
@@ -78,7 +83,7 @@ class TurnEnded:
     error: RagVoiceError | None = None
 
 
-Input = Sound | Typed | Commit | Interrupt | Played | Recognised | TurnYielded | TurnEnded
+Input = Sound | Typed | Commit | Clear | Interrupt | Played | Recognised | TurnYielded | TurnEnded
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from ragvoice.voice.events import (
 )
 from ragvoice.voice.messages import (
     CancelTurn,
+    Clear,
     Commit,
     Emit,
     Interrupt,
@@ -187,6 +188,17 @@ def test_ending_a_turn_by_hand(scene: Scene) -> None:
     settled = scene.recognise(QUESTION)
 
     assert [type(action) for action in settled] == [Emit, StartTurn, LetGo]
+
+
+def test_what_was_said_can_be_taken_back(scene: Scene) -> None:
+    scene.speak(0.8)
+    scene.give(Clear())
+    scene.silence(2.0)
+    assert StartTurn not in scene.kinds()
+    assert SpeechEnded not in [type(event) for event in events(scene.silence(0.1))]
+
+    asked(scene)
+    assert StartTurn in scene.kinds()
 
 
 def test_speech_stops_an_answer_and_says_what_was_heard(scene: Scene) -> None:

@@ -1,0 +1,78 @@
+"""The page and the voice door in one ASGI process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ragvoice.errors import RagVoiceError, UsageError
+from ragvoice.people.person import Person
+from ragvoice.server import shared
+from ragvoice.server.admission import authenticator, check_bind
+from ragvoice.server.connection import LiveLoop
+from ragvoice.server.realtime import realtime_route
+from ragvoice.server.session import Session
+from ragvoice.server.tickets import Admitted
+from ragvoice.ui.sign_in import people_sign_in
+from ragvoice.voice.messages import LoopOptions
+
+if TYPE_CHECKING:
+    from streamlit.starlette import App
+
+SCRIPT = Path(__file__).parents[1] / "ui" / "start.py"
+"""What Streamlit runs for every page."""
+_ENDLESS_S = 24 * 3600.0
+
+_log = logging.getLogger(__name__)
+
+
+def app_parts(address: str | None = None) -> dict[str, Any]:
+    """What the app is made of: `App(**app_parts())`. `streamlit run` finds an app only where it is made in its file.
+
+    Exits with a sentence when the server would listen to other machines and nobody had to sign in.
+
+    :param address: That it listens on; None is what Streamlit is configured with.
+    """
+    from streamlit import config
+
+    try:
+        settings = shared.desk().settings
+        check_bind(address or config.get_option("server.address") or "", people_sign_in(settings))
+    except UsageError as error:
+        raise SystemExit(f"ragvoice: {error}") from error
+    anyone = Person(settings.person, "admin", settings.groups)
+    authenticate = authenticator(shared.tickets, lambda: people_sign_in(settings), anyone)
+    return {"script_path": SCRIPT, "routes": [realtime_route(open_loop, authenticate)], "lifespan": lifespan}
+
+
+@asynccontextmanager
+async def lifespan(_app: App) -> AsyncIterator[None]:
+    """The page is there at once; the models are loaded meanwhile."""
+    threading.Thread(target=_warm, name="load-models", daemon=True).start()
+    yield
+
+
+def _warm() -> None:
+    try:
+        _ = shared.desk().models
+    except RagVoiceError as error:  # the page says it to whoever asks
+        _log.warning("The models are not loaded yet: %s", error)
+
+
+def open_loop(admitted: Admitted, session: Session) -> LiveLoop:
+    return shared.desk().loop(admitted.person, admitted.conversation_id, loop_options(session))
+
+
+def loop_options(session: Session) -> LoopOptions:
+    """What a client of the Realtime API may choose, as the voice loop calls it."""
+    options = LoopOptions(echo="cancelled" if session.interrupts else "half_duplex")
+    if session.by_hand:
+        return replace(options, pause_s=_ENDLESS_S, patient_pause_s=_ENDLESS_S)
+    if session.pause_s is not None:
+        return replace(options, pause_s=session.pause_s, patient_pause_s=max(session.pause_s, options.patient_pause_s))
+    return options

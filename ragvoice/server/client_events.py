@@ -1,0 +1,120 @@
+"""What a client sends: OpenAI's Realtime API (its names since general availability), and binary frames of PCM.
+
+Array legend: `t` samples.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ragvoice.datatypes import AudioChunk
+from ragvoice.errors import UsageError
+
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+"""A minute of 24 kHz in base64; a client sends a fraction of a second."""
+MAX_TEXT = 20_000
+
+KNOWN = (
+    "session.update",
+    "input_audio_buffer.append",
+    "input_audio_buffer.commit",
+    "input_audio_buffer.clear",
+    "conversation.item.create",
+    "conversation.item.truncate",
+    "response.create",
+    "response.cancel",
+    "output_audio_buffer.clear",
+    "ragvoice.playback",
+)
+
+
+class ClientEventError(UsageError):
+    """A message that cannot be used; names the client's `event_id` where there is one."""
+
+    def __init__(self, message: str, event_id: str | None = None):
+        super().__init__(message)
+        self.event_id = event_id
+
+
+@dataclass(frozen=True)
+class ClientEvent:
+    type: str
+    event_id: str | None
+    content: dict[str, Any]
+
+    def number(self, name: str) -> float:
+        """:raises ClientEventError: when it is missing, no number, or negative."""
+        value = self.content.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+            raise ClientEventError(f"{self.type} needs {name}: a number that is not negative.", self.event_id)
+        return float(value)
+
+    def audio(self, rate_hz: int) -> AudioChunk:
+        """Of `input_audio_buffer.append`. :raises ClientEventError: no base64, or half a sample."""
+        encoded = self.content.get("audio")
+        if not isinstance(encoded, str):
+            raise ClientEventError(f"{self.type} needs audio: PCM16 in base64.", self.event_id)
+        try:
+            return pcm16(base64.b64decode(encoded, validate=True), rate_hz)
+        except binascii.Error as error:
+            raise ClientEventError(f"audio is not base64: {error}.", self.event_id) from error
+        except UsageError as error:
+            raise ClientEventError(str(error), self.event_id) from error
+
+    def text(self) -> str:
+        """Of `conversation.item.create`: the words of a user's message. :raises ClientEventError: for other items."""
+        item = self.content.get("item")
+        parts = item.get("content") if isinstance(item, dict) else None
+        if (
+            not isinstance(item, dict)
+            or item.get("type") != "message"
+            or item.get("role") != "user"
+            or not isinstance(parts, list)
+            or not all(isinstance(part, dict) and part.get("type") == "input_text" for part in parts)
+        ):
+            raise ClientEventError(
+                'An item is {"type": "message", "role": "user", "content": [{"type": "input_text", "text": ...}]}. '
+                "Sound goes into input_audio_buffer.append; there are no tools.",
+                self.event_id,
+            )
+        text = " ".join(str(part.get("text") or "") for part in parts).strip()
+        if not text or len(text) > MAX_TEXT:
+            raise ClientEventError(f"The text has 1 to {MAX_TEXT} characters, not {len(text)}.", self.event_id)
+        return text.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def parse(message: str) -> ClientEvent:
+    """:raises ClientEventError: too long, not JSON, no object, or of an unknown type."""
+    if len(message) > MAX_MESSAGE_BYTES:
+        raise ClientEventError(too_large(len(message)))
+    try:
+        content = json.loads(message)
+    except (ValueError, RecursionError) as error:
+        raise ClientEventError(f"A text message is one JSON object: {error}.") from error
+    if not isinstance(content, dict):
+        raise ClientEventError("A text message is one JSON object with a type.")
+    event_id = content.get("event_id")
+    event_id = event_id if isinstance(event_id, str) else None
+    if content.get("type") not in KNOWN:
+        raise ClientEventError(f"The type {content.get('type')!r:.80} is unknown. Known: {', '.join(KNOWN)}.", event_id)
+    return ClientEvent(content["type"], event_id, content)
+
+
+def pcm16(data: bytes, rate_hz: int) -> AudioChunk:
+    """16-bit little-endian mono. :raises ClientEventError: half a sample, or too much at once."""
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise ClientEventError(too_large(len(data)))
+    if len(data) % 2:
+        raise ClientEventError(f"PCM16 has two bytes a sample; {len(data)} bytes are half a sample too many.")
+    samples_t = np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
+    return AudioChunk(samples_t, rate_hz)
+
+
+def too_large(size: int) -> str:
+    return f"A message has at most {MAX_MESSAGE_BYTES} bytes, not {size}. Send sound in pieces of a second or less."

@@ -1,0 +1,63 @@
+"""The WebSocket at /v1/realtime: OpenAI's Realtime API, as far as one voice loop needs it, in front of a voice loop.
+
+Text frames are JSON events (`client_events`, `server_events`); a binary frame is PCM16 as `input_audio_buffer.append`
+carries it, without base64. What cannot be used is answered with an `error` event and the connection goes on. A client
+that goes away closes its loop.
+
+Close codes: 4401 not admitted; 1013 too many connections.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import replace
+
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
+
+from ragvoice.errors import AccessError, BusyError, RagVoiceError
+from ragvoice.people.loopback import is_local
+from ragvoice.server.admission import Authenticate, check_origin, ticket_of
+from ragvoice.server.connection import Connection, OpenLoop
+from ragvoice.server.server_events import error_event
+
+PATH = "/v1/realtime"
+MAX_CONNECTIONS = 64
+NOT_ADMITTED, TRY_AGAIN_LATER = 4401, 1013
+
+
+def realtime_route(
+    open_loop: OpenLoop, authenticate: Authenticate, *, max_connections: int = MAX_CONNECTIONS
+) -> WebSocketRoute:
+    connected = 0
+
+    async def endpoint(websocket: WebSocket) -> None:
+        nonlocal connected
+        offered = [name.strip() for name in websocket.headers.get("sec-websocket-protocol", "").split(",")]
+        await websocket.accept("realtime" if "realtime" in offered else None)
+        local = is_local(websocket.headers, websocket.client.host if websocket.client else None)
+        try:
+            check_origin(websocket.headers.get("origin"), websocket.headers.get("host"))
+            admitted = authenticate(ticket_of(websocket.headers.get("authorization"), offered), local)
+            admitted.person.require("ask")
+        except AccessError as error:
+            await _refuse(websocket, error, NOT_ADMITTED)
+            return
+        if connected >= max_connections:
+            busy = BusyError(f"{connected} people are connected, and more would slow everyone down. Try again soon.")
+            await _refuse(websocket, busy, TRY_AGAIN_LATER)
+            return
+        chosen = admitted.conversation_id or websocket.query_params.get("conversation_id") or uuid.uuid4().hex
+        connected += 1
+        try:
+            await Connection(websocket, replace(admitted, conversation_id=chosen), open_loop).run()
+        finally:
+            connected -= 1
+
+    return WebSocketRoute(PATH, endpoint, name="realtime")
+
+
+async def _refuse(websocket: WebSocket, error: RagVoiceError, code: int) -> None:
+    await websocket.send_text(json.dumps(error_event(error)))
+    await websocket.close(code, str(error)[:100])

@@ -1,0 +1,244 @@
+// One conversation over the WebSocket. Lives outside the component, so that a rerun of the page interrupts nothing.
+
+const WORDS = {
+  denied: "The microphone is blocked. Allow it in the address bar of the browser, then press the button again.",
+  missing: "No microphone was found. Plug one in, or type your question.",
+  insecure: "The browser gives the microphone only to pages over https, or on this computer. Type your question.",
+  taken: "Another program uses the microphone. Close it and press the button again.",
+  lost: "The connection is lost. Trying again …",
+  busy: "Many people are asking right now. Trying again in a moment …",
+  nothing: "I didn't hear a question.",
+};
+const TROUBLES = {
+  NotAllowedError: WORDS.denied,
+  NotFoundError: WORDS.missing,
+  SecurityError: WORDS.insecure,
+  NotReadableError: WORDS.taken,
+};
+const TICKET_S = 45;
+const WAITING_FRAMES = 250; // ten seconds of speech while the connection opens
+
+class Talk {
+  constructor() {
+    this.state = "idle"; // idle, listening, hearing, thinking, speaking
+    this.microphone = false;
+    this.level = 0;
+    this.question = this.answer = this.note = this.trouble = "";
+    this.said = []; // of the latest answer, for replay
+    this.unsent = [];
+    this.attempts = 0;
+    this.audio = new Audio24({
+      onFrame: (pcm, level) => this.frame(pcm, level),
+      onPosition: () => this.report(),
+      onEnded: () => this.rest(),
+    });
+  }
+
+  // Every run of the page brings a new ticket and new functions.
+  attach(data, component) {
+    this.component = component;
+    if (data.ticket !== this.ticket) Object.assign(this, { ticket: data.ticket, ticketAt: Date.now(), used: false });
+    this.path = data.path;
+    if (this.conversation !== undefined && this.conversation !== data.conversation_id) this.hangUp();
+    this.conversation = data.conversation_id;
+    if (!this.socket && !this.timer) this.connect();
+  }
+
+  connect() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    if (this.used || Date.now() - this.ticketAt > 1000 * TICKET_S) {
+      if (!this.asked || Date.now() - this.asked > 5000) {
+        this.asked = Date.now();
+        this.component.setTriggerValue("ticket_wanted", this.asked);
+      }
+      return; // `attach` comes with a new one
+    }
+    this.used = true;
+    const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${this.path}`;
+    const socket = new WebSocket(url, ["realtime", `openai-insecure-api-key.${this.ticket}`]);
+    this.socket = socket;
+    socket.onmessage = ({ data }) => this.received(JSON.parse(data));
+    socket.onclose = ({ code }) => socket === this.socket && this.lost(code);
+  }
+
+  lost(code) {
+    const busy = code === 1013;
+    const admitted = code !== 4401;
+    this.socket = null;
+    this.ready = false;
+    if (this.state !== "idle") this.quiet();
+    if (admitted) this.trouble = busy ? WORDS.busy : WORDS.lost;
+    if (!admitted && this.attempts > 2) return this.draw(); // the server has said why
+    const wait = busy ? 10 : Math.min(15, 0.5 * 2 ** this.attempts++) * (0.75 + Math.random() / 2);
+    this.timer = setTimeout(() => this.connect(), 1000 * wait);
+    this.draw();
+  }
+
+  hangUp() {
+    const socket = this.socket;
+    this.socket = this.timer = null;
+    this.ready = false;
+    socket?.close();
+    this.quiet();
+    this.question = this.answer = this.note = "";
+    this.said = [];
+  }
+
+  close() {
+    this.hangUp();
+    this.mute();
+    this.audio.close();
+  }
+
+  send(event) {
+    if (this.ready) this.socket.send(JSON.stringify(event));
+  }
+
+  frame(pcm, level) {
+    this.level = level;
+    this.drawLevel?.(level);
+    if (this.ready) {
+      if (this.socket.bufferedAmount < 1_000_000) this.socket.send(pcm.buffer);
+    } else if (this.unsent.push(pcm.buffer) > WAITING_FRAMES) this.unsent.shift();
+  }
+
+  async toggle() {
+    if (this.state === "thinking" || this.state === "speaking") return this.interrupt();
+    if (this.microphone) return this.mute();
+    this.trouble = "";
+    try {
+      this.rate = await this.audio.listen();
+      this.microphone = true;
+      this.note = "";
+      this.state = "listening";
+      if (this.ready) this.tune();
+      else if (!this.socket) this.connect();
+    } catch (error) {
+      this.trouble = TROUBLES[error.name] ?? `The microphone cannot be used: ${error.message}`;
+    }
+    this.draw();
+  }
+
+  mute() {
+    this.audio.deafen();
+    this.microphone = false;
+    this.unsent = [];
+    this.level = 0;
+    this.drawLevel?.(0);
+    this.rest();
+  }
+
+  // The sound stops here and now; the server learns how much of it was heard.
+  interrupt() {
+    if (this.state !== "thinking" && this.state !== "speaking") return;
+    if (!this.replaying) {
+      const heard = Math.round(1000 * (this.audio.position ?? 0));
+      if (this.item) this.send({ type: "conversation.item.truncate", item_id: this.item, audio_end_ms: heard });
+      else this.send({ type: "response.cancel" });
+    }
+    this.quiet();
+    this.draw();
+  }
+
+  quiet() {
+    this.audio.silence();
+    this.cut = this.response;
+    this.item = null;
+    this.replaying = false;
+    this.rest();
+  }
+
+  rest() {
+    this.replaying = false;
+    this.state = this.microphone ? "listening" : "idle";
+    this.draw();
+  }
+
+  async replay() {
+    if (!this.said.length) return;
+    await this.audio.open();
+    this.replaying = true;
+    this.state = "speaking";
+    this.audio.begin();
+    for (const samples of this.said) this.audio.play(samples);
+    this.audio.end();
+    this.draw();
+  }
+
+  report() {
+    if (this.replaying || !this.item || Date.now() - (this.reported ?? 0) < 200) return;
+    this.reported = Date.now();
+    const position_ms = Math.round(1000 * this.audio.position);
+    this.send({ type: "ragvoice.playback", position_ms, response_id: this.response });
+  }
+
+  tune() {
+    const format = { type: "audio/pcm", rate: this.rate ?? RATE };
+    this.send({ type: "session.update", session: { type: "realtime", audio: { input: { format } } } });
+    for (const buffer of this.unsent.splice(0)) this.socket.send(buffer);
+  }
+
+  turnOver(turn) {
+    this.component.setTriggerValue("turn", { conversation_id: this.conversation, ...turn });
+  }
+
+  received(event) {
+    const handle = HANDLERS[event.type];
+    if (!handle || (event.response_id && event.response_id === this.cut)) return;
+    handle(this, event);
+    this.draw();
+  }
+}
+
+const HANDLERS = {
+  "session.created": (talk) => {
+    Object.assign(talk, { ready: true, attempts: 0, trouble: "" });
+    talk.tune();
+  },
+  "input_audio_buffer.speech_started": (talk) => {
+    if (talk.audio.playing) talk.quiet();
+    Object.assign(talk, { state: "hearing", question: "", answer: "", note: "", trouble: "" });
+  },
+  "ragvoice.partial": (talk, { text }) => (talk.question = text),
+  "input_audio_buffer.speech_stopped": (talk) => (talk.state = "thinking"),
+  "conversation.item.input_audio_transcription.completed": (talk, { transcript }) => (talk.question = transcript),
+  "ragvoice.nothing_heard": (talk) => {
+    talk.rest();
+    talk.note = WORDS.nothing;
+  },
+  "ragvoice.waiting": (talk, { ahead }) => {
+    talk.state = "thinking";
+    talk.note = ["", "One person is before you."][ahead] ?? `${ahead} people are before you.`;
+  },
+  "response.created": (talk, { response }) => {
+    Object.assign(talk, { response: response.id, item: null, turn: null, answer: "", note: "", said: [] });
+    talk.state = "thinking";
+    talk.audio.begin();
+  },
+  "response.output_item.added": (talk, { item }) => (talk.item = item.id),
+  "response.output_audio_transcript.delta": (talk, { delta }) => (talk.answer += delta),
+  "response.output_audio.delta": (talk, { delta }) => {
+    const samples = samplesOf(delta);
+    talk.said.push(samples);
+    talk.audio.play(samples);
+    talk.state = "speaking";
+  },
+  "ragvoice.interrupted": (talk, { heard_text }) => {
+    if (talk.audio.playing) talk.quiet();
+    // An answer of which nothing was heard is not in the log.
+    if (heard_text) talk.turnOver({ turn_id: talk.turn ?? talk.response, interrupted: true });
+  },
+  "ragvoice.answer": (talk, { turn_id, outcome }) => {
+    talk.turn = turn_id;
+    talk.turnOver({ turn_id, outcome });
+  },
+  "response.done": (talk, { response }) => {
+    if (response.status === "completed" && talk.audio.playing) talk.audio.end();
+    else if (response.id !== talk.cut) talk.rest();
+  },
+  error: (talk, { error }) => {
+    talk.trouble = error.message;
+    if (talk.state === "thinking") talk.rest();
+  },
+};

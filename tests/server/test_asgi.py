@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("streamlit")
+
+from streamlit.web.server.app_discovery import discover_asgi_app
+
+from ragvoice.server import asgi, shared
+from ragvoice.server.session import Session
+from ragvoice.settings import Settings
+from ragvoice.voice.messages import LoopOptions
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_streamlit_run_finds_the_app_and_nothing_else_is_in_its_file():
+    found = discover_asgi_app(ROOT / "app.py")
+
+    assert (found.is_asgi_app, found.import_string) == (True, "app:app")
+    statements = [type(node).__name__ for node in ast.parse((ROOT / "app.py").read_text()).body]
+    assert statements == ["Expr", "ImportFrom", "ImportFrom", "Assign"]
+
+
+@pytest.fixture
+def at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAGVOICE_HOME", str(tmp_path))
+    monkeypatch.setattr(shared, "_desk", None)
+    return tmp_path
+
+
+def test_other_machines_are_not_served_before_there_are_accounts(at_home):
+    with pytest.raises(SystemExit, match="ragvoice people add"):
+        asgi.app_parts("0.0.0.0")
+    parts = asgi.app_parts("127.0.0.1")
+    assert [route.path for route in parts["routes"]] == ["/v1/realtime"]
+    assert parts["script_path"].is_file()
+
+    (at_home / "people.toml").touch(mode=0o600)
+    assert asgi.app_parts("0.0.0.0")
+
+
+def test_one_desk_for_the_page_and_the_voice_door(at_home):
+    shared.open_desk(Settings(index=at_home / "one"))
+
+    assert shared.desk() is shared.desk()
+    assert shared.desk().settings.index == at_home / "one"
+
+
+def test_what_a_client_chooses_is_what_the_loop_is_opened_with():
+    base = LoopOptions()
+
+    assert asgi.loop_options(Session("s")) == base
+    assert asgi.loop_options(Session("s", pause_s=0.4)).pause_s == 0.4
+    assert asgi.loop_options(Session("s", pause_s=0.4)).patient_pause_s == base.patient_pause_s
+    assert asgi.loop_options(Session("s", pause_s=3.0)).patient_pause_s == 3.0
+    assert asgi.loop_options(Session("s", by_hand=True)).patient_pause_s > 3600
+    assert asgi.loop_options(Session("s", interrupts=False)).echo == "half_duplex"
