@@ -118,5 +118,5 @@ def cut_short(begun: Answer, said: Sequence[Said], heard: str | None = None) -> 
     :param heard: What of it was heard; None is all that was said.
     """
     citations: dict[Citation, None] = dict.fromkeys(one.citation for one in said if one.citation is not None)
-    answer = " ".join(one.text.strip() for one in said) if heard is None else heard
+    answer = " ".join(one.text.strip() for one in said if one.text) if heard is None else heard
     return replace(begun, answer=answer, citations=tuple(citations))
