@@ -45,6 +45,7 @@ class Jobs:
         reports: Path,
         command: Sequence[str] = (sys.executable, "-m", "ragvoice"),
         keep: int = 40,
+        home: Path | None = None,
     ):
         """
         :param folder: Of the jobs, RAGVOICE_HOME/jobs.
@@ -52,12 +53,14 @@ class Jobs:
         :param reports: Folder of the evaluation reports.
         :param command: Put before the arguments of a job.
         :param keep: Finished jobs that are kept, the newest.
+        :param home: RAGVOICE_HOME, of which ingests read the uploads only.
         """
         self._folder = folder.expanduser().resolve()
         self._index = index
         self._reports = reports
         self._command = tuple(command)
         self._keep = keep
+        self._home = home
 
     def start(self, person: Person, work: Work) -> Job:
         """:raises AccessError: when the person may not.
@@ -70,7 +73,7 @@ class Jobs:
             self._prune()
             created = time.time()
             id_ = f"{datetime.fromtimestamp(created, UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-            place = Place(self._index, self._reports, id_, person.groups)
+            place = Place(self._index, self._reports, id_, person.groups, self._home)
             arguments, alone = work.arguments(place), work.alone(place)
             self._refuse_second(alone)
             made = {
