@@ -95,7 +95,7 @@ class Jobs:
         :param kinds: Of these kinds only; none named: all.
         """
         found = (job for job in self._all() if _may_see(person, job) and (not kinds or job.kind in kinds))
-        return sorted(found, key=lambda job: job.id, reverse=True)
+        return sorted(found, key=lambda job: job.created, reverse=True)
 
     def get(self, person: Person, id_: str) -> Job:
         """:raises UsageError: when there is no such job.
@@ -166,8 +166,8 @@ class Jobs:
         threading.Thread(target=process.wait, daemon=True).start()  # leaves no zombie
 
     def _prune(self) -> None:
-        finished = sorted((job for job in self._all() if job.state != "running"), key=lambda job: job.id, reverse=True)
-        for job in finished[self._keep :]:
+        finished = sorted((job for job in self._all() if job.state != "running"), key=lambda job: job.created)
+        for job in finished[: -self._keep]:
             shutil.rmtree(self._folder / job.id, ignore_errors=True)
 
 
