@@ -101,12 +101,20 @@ class Desk:
         turn = self._queued(person, question, history, style, speak)
         return followed.follow(in_background(turn, name="turn"))
 
-    def loop(self, person: Person, conversation_id: str | None = None, options: LoopOptions | None = None) -> VoiceLoop:
+    def loop(
+        self,
+        person: Person,
+        conversation_id: str | None = None,
+        options: LoopOptions | None = None,
+        *,
+        as_of_now: Callable[[Person], Person] = lambda person: person,
+    ) -> VoiceLoop:
         """A conversation by voice, whose turns wait, are answered and are logged like those of `ask`.
 
         An answer that was interrupted is logged with what was heard of it. Close the loop when the person has gone.
 
         :param conversation_id: A stored one or a new identifier; None begins a new one.
+        :param as_of_now: Their rights and groups, looked up before each turn; raises AccessError for who has none.
         :raises AccessError, UsageError: as `ask`. :raises ModelError, VectorIndexError: see `models`.
         """
         from ragvoice.voice.loop import VoiceLoop
@@ -116,9 +124,10 @@ class Desk:
         bot = self.models.bot
 
         def begin(question: str | Transcription) -> tuple[FollowedTurn, Generator[Event]]:
-            history = self._said_in(person, talk)
-            followed = self._followed(person, history, talk, "spoken", closed_is_heard=False)
-            return followed, self._queued(person, question, history, "spoken", speak=True)
+            asker = as_of_now(person)
+            history = self._said_in(asker, talk)
+            followed = self._followed(asker, history, talk, "spoken", closed_is_heard=False)
+            return followed, self._queued(asker, question, history, "spoken", speak=True)
 
         def prepare(partial: str) -> None:
             if (

@@ -399,6 +399,16 @@ def test_nobody_talks_on_in_somebody_elses_conversation(desk: Desk) -> None:
         desk.loop(BOB, TALK)
 
 
+def test_a_spoken_turn_has_the_groups_of_its_moment(desk: Desk, bot: ScriptedBot) -> None:
+    now = [ADA, Person("ada", "asker", ())]
+    loop = desk.loop(ADA, TALK, as_of_now=lambda person: now.pop(0))
+    turns = loop._on_interrupted.__self__  # type: ignore[union-attr]
+    loop.close()
+    for _ in range(2):
+        answer_of(turns.ask("How many days?"))
+    assert [groups for _, _, groups in bot.asked] == [("hr",), ()]
+
+
 def test_nothing_is_prepared_while_somebody_is_answered(desk: Desk, bot: ScriptedBot) -> None:
     loop = desk.loop(ADA)
     assert loop._prepare is not None
