@@ -38,7 +38,7 @@ class PlainPipeline:
         self._voice = PiperTextToSpeech(voice)
 
     def turn(self, recording: Path) -> dict[str, Any]:
-        """Seconds of each stage, and what was heard and answered."""
+        """Seconds of each stage, what was heard and answered, and the `AudioChunk` of it."""
         started = time.perf_counter()
         segments, _ = self._whisper.transcribe(str(recording))
         question = " ".join(segment.text for segment in segments).strip()
@@ -53,7 +53,7 @@ class PlainPipeline:
         written = self._model.generate(**inputs, max_new_tokens=128, do_sample=False)
         answer = self._tokenizer.decode(written[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
         generated = time.perf_counter()
-        self._voice.synthesise(answer)
+        audio = self._voice.synthesise(answer)
         spoken = time.perf_counter()
         return {
             "question": question,
@@ -64,4 +64,5 @@ class PlainPipeline:
             "generate": generated - searched,
             "speak": spoken - generated,
             "first_audio": spoken - started,
+            "audio": audio,
         }

@@ -48,8 +48,8 @@ from ragvoice.voice.transcribing import FINISH_AFTER_S, Utterance
 
 _BEFORE_WINDOWS = 16
 """Half a second of sound before speech is certain: its soft beginning, and the windows that were waited for."""
-_MIN_STABLE_WORDS = 3
-"""Fewer find nothing in particular."""
+_MIN_WORDS = 3
+"""To search with; fewer find nothing in particular."""
 
 JobKind = Literal["partial", "pause", "overlong"]
 
@@ -248,18 +248,21 @@ class Dialogue:
         if text:
             self._emit(Partial(text, settled))
         if job.kind != "pause" or job.resumes != self._resumes:
-            self._prepare(settled)
+            self._prepare(text)
             return
         self._final = whole
         if not self._endpointer.speaking:
             self._settle(whole)
-        elif whole.text and not looks_unfinished(whole.text):
+        elif looks_unfinished(whole.text):
+            self._prepare(text)
+        elif whole.text:
             self._answers.start(whole, told=False)
 
-    def _prepare(self, settled: str) -> None:
-        if len(settled.split()) >= _MIN_STABLE_WORDS and settled != self._prepared:
-            self._prepared = settled
-            self._actions.append(Prepare(settled))
+    def _prepare(self, text: str) -> None:
+        """A search forgives a wrong last word, and settled words lag too far behind to find the same passages."""
+        if len(text.split()) >= _MIN_WORDS and text != self._prepared:
+            self._prepared = text
+            self._actions.append(Prepare(text))
 
     def _settle(self, heard: Transcription) -> None:
         """The turn is over and its words are known."""

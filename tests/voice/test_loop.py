@@ -225,7 +225,7 @@ def test_a_failed_recognition_is_told(bot: Bot) -> None:
     assert "no memory" in str(seen[-1].error)  # type: ignore[union-attr]
 
 
-def test_what_is_settled_is_prepared_while_the_person_speaks(bot: Bot) -> None:
+def test_what_is_understood_is_prepared_for_while_the_person_speaks(bot: Bot) -> None:
     prepared: list[str] = []
     done = threading.Event()
 
