@@ -355,7 +355,10 @@ def test_a_spoken_turn_that_ends_is_logged_and_cut_when_it_is_interrupted_later(
     turns, events = begin(desk)
     answer = answer_of(events)
     assert log.get(answer.turn_id).answer == "First 1. Second 1."
+    turns.interrupted(Interrupted("First 1. Second 1.", 2.0, answer.turn_id))
+    assert log.get(answer.turn_id).confidence == 0.8  # all of it was heard
     turns.interrupted(Interrupted("First", 0.4, answer.turn_id))
+    assert log.get(answer.turn_id).confidence == 0
     assert desk.conversations(ADA).said_in(TALK) == (Message("user", "How many days?"), Message("agent", "First"))
 
 

@@ -25,7 +25,8 @@ def test_a_recorded_question_is_answered_aloud_with_its_source(
     shown = capsys.readouterr().out
     assert "You: From which day do I need a doctor's note" in shown
     assert "hr/employee-handbook.pdf" in shown
-    assert "eighth day" in build_speech_to_text(settings).transcribe(decode(output)).text.lower()
+    said_again = build_speech_to_text(settings).transcribe(decode(output)).text.lower()
+    assert "eighth day" in said_again.replace("8th", "eighth")  # the voice is not the same twice, nor is its spelling
 
 
 @pytest.mark.parametrize(
