@@ -4,7 +4,8 @@
 
 Recorded questions of the sample company (data/recordings, synthetic voices, none of them the bot's), each in a quiet
 room and with pink noise. Seconds are counted from the last voiced sample (the detector's, on the clean recording) to
-the first audible sample of the answer itself, so the pause that ends a turn counts. `loop` is `Desk.loop` and hears the question in frames of 20 ms as it is spoken; `whole` is `VoiceBot.turn` and `plain` the plain pipeline
+the first audible sample of the answer itself, so the pause that ends a turn counts. `loop` is `Desk.loop` and hears
+the question in frames of 20 ms as it is spoken; `whole` is `VoiceBot.turn` and `plain` the plain pipeline
 (faster-whisper, LangChain and transformers with their defaults), both given the recording after the same pause. The
 same models, a process each, one at a time, turn about question by question. A question that one of them leaves
 unanswered is left out of all. Recordings of people, whose questions the sample company cannot answer, count for the
