@@ -3,9 +3,9 @@
     make bench            or: python benchmarks/voice_turn.py [--limit N] [--json OUT] [--plot PNG]
 
 Recorded questions of the sample company (data/recordings, synthetic voices, none of them the bot's), each in a quiet
-room and with pink noise at 10 dB. Seconds are counted from the last voiced sample (the detector's, on the clean
-recording) to the first audible sample of the answer itself, so the pause that ends a turn counts. `loop` is `Desk.loop`
-and hears the question in frames of 20 ms as it is spoken; `whole` is `VoiceBot.turn` and `plain` the plain pipeline
+room and with pink noise. Seconds are counted from the last voiced sample (the detector's, on the clean recording) to
+the first audible sample of the answer itself, so the pause that ends a turn counts. `loop` is `Desk.loop` and hears
+the question in frames of 20 ms as it is spoken; `whole` is `VoiceBot.turn` and `plain` the plain pipeline
 (faster-whisper, LangChain and transformers with their defaults), both given the recording after the same pause. The
 same models, a process each, one at a time, turn about question by question. A question that one of them leaves
 unanswered is left out of all. Recordings of people, whose questions the sample company cannot answer, count for the
@@ -47,19 +47,27 @@ Ask = Callable[..., Any]
 """(side, method, its arguments) -> what the process answers."""
 
 
-def started(sides: Sequence[str], index: Path) -> Ask:
+def started(sides: Sequence[str], index: Path) -> tuple[Ask, Callable[[], None]]:
+    """How to ask them, and how to end them."""
     context = multiprocessing.get_context("spawn")
+    processes = []
     pipes: dict[str, Connection] = {}
     for name in sides:
         pipes[name], theirs = context.Pipe()
-        context.Process(target=serve, args=(name, index, theirs), daemon=True).start()
+        processes.append(context.Process(target=serve, args=(name, index, theirs), daemon=True))
+        processes[-1].start()
         pipes[name].recv()
 
     def ask(side: str, method: str, *arguments: Any) -> Any:
         pipes[side].send((method, arguments))
         return pipes[side].recv()
 
-    return ask
+    def stop() -> None:
+        for pipe, process in zip(pipes.values(), processes, strict=True):
+            pipe.send(None)
+            process.join(timeout=20)
+
+    return ask, stop
 
 
 def measured(ask: Ask, sides: Sequence[str], questions: Sequence[Spoken]) -> list[Turn]:
@@ -110,19 +118,18 @@ def spread(values: Sequence[float]) -> str:
 
 def table(turns: Sequence[Turn], sides: Sequence[str]) -> str:
     lines = ["| side | stage | p50 s | p95 s |", "| --- | --- | --- | --- |"]
+    rooms = list(dict.fromkeys(turn[sides[0]]["room"] for turn in turns))
     for side in sides:
         rows = [turn[side] for turn in turns]
         for stage in STAGES:
             if values := [row[stage] for row in rows if stage in row]:
                 lines.append(f"| {NAMES[side]} | {stage} | {spread(values)} |")
-        for label, rooms in (("first sound", ("clean", "noise")), ("- clean", ("clean",)), ("- noise", ("noise",))):
-            values = [row["first sound"] for row in rows if row["room"] in rooms]
-            lines.append(f"| {NAMES[side]} | **{label}** (n={len(values)}) | {spread(values)} |")
+        first = {room: [row["first sound"] for row in rows if row["room"] == room] for room in rooms}
+        first = {"first sound": [row["first sound"] for row in rows]} | first
+        lines += [f"| {NAMES[side]} | **{label}** (n={len(v)}) | {spread(v)} |" for label, v in first.items()]
     for side in sides[1:] if turns else ():
         ratios = [turn[side]["first sound"] / turn[sides[0]]["first sound"] for turn in turns]
-        lines.append(
-            f"\n{NAMES[sides[0]]} against {NAMES[side]}, median question by question: {statistics.median(ratios):.1f}x sooner."
-        )
+        lines.append(f"\n{NAMES[sides[0]]} against {NAMES[side]}, median: {statistics.median(ratios):.1f}x sooner.")
     return "\n".join(lines)
 
 
@@ -167,7 +174,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--limit", type=int, help="first N recordings only, of either folder")
     parser.add_argument("--sides", nargs="+", choices=list(SIDES), default=list(SIDES), help="the first is compared")
-    parser.add_argument("--snr", type=float, default=10.0, help="dB of the speech over the noise")
+    parser.add_argument("--snr", type=float, nargs="*", default=[20.0, 10.0], help="dB of the speech over the noise")
     parser.add_argument("--interruptions", type=int, default=20, help="of each kind")
     parser.add_argument("--people", type=Path, default=SHARED / "speech" / "questions", help="recordings of people")
     parser.add_argument("--json", type=Path, help="write every measurement here")
@@ -182,7 +189,7 @@ def main() -> None:
     questions = sample_company(recordings, arguments.snr, arguments.limit)
     human = people(arguments.people, arguments.limit)
 
-    ask = started(sides, arguments.index)
+    ask, stop = started(sides, arguments.index)
     for side in sides:  # the first turn of a process is a warm-up
         ask(side, "turn", questions[0])
     turns = measured(ask, sides, questions)
@@ -192,6 +199,7 @@ def main() -> None:
     if "loop" in sides and answered:
         asked = [turn["loop"]["question"] for turn in answered]
         stops = interruptions(ask, (asked * arguments.interruptions)[: arguments.interruptions], [*questions, *human])
+    stop()
     cold = cold_starts(arguments.index, recordings / questions[0].name, arguments.cold) if arguments.cold else []
 
     print(f"{len(turns)} turns, {len(answered)} answered by all; a pause of {PAUSE_S} s.\n\n{table(answered, sides)}")

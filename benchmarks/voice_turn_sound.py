@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,7 @@ AUDIBLE = 0.01
 class Spoken:
     name: str
     room: str
-    """`clean`, `noise`, or `people` for human recordings."""
+    """`clean`, `10 dB` of the speech over the noise, or `people` for human recordings."""
     sound: AudioChunk
     """Half a second of the room, the question, and the room again; 16 kHz."""
     begins_s: float
@@ -46,33 +46,34 @@ class Spoken:
         return AudioChunk(self.sound.samples_t[int(seconds * SAMPLE_RATE_HZ) :], SAMPLE_RATE_HZ)
 
 
-def spoken(file: Path, room: str, seed: int, snr_db: float) -> Spoken | None:
-    """None where the detector hears nobody."""
+def spoken(file: Path, room: str = "clean", snr_db: float | None = None, seed: int = 0) -> Spoken | None:
+    """:param snr_db: of pink noise; None adds none. :return: None where the detector hears nobody."""
     recording = decode(file)
     spans = spans_of(speech_probabilities(recording), VadOptions(padding_ms=0), recording.duration_s)
     if not spans:
         return None
     before_t, after_t = (np.zeros(int(s * SAMPLE_RATE_HZ), np.float32) for s in (BEFORE_S, AFTER_S))
     sound = AudioChunk(np.concatenate([before_t, recording.samples_t, after_t]), SAMPLE_RATE_HZ)
-    if room == "noise":
+    if snr_db is not None:
         sound = add_noise(sound, pink(len(sound.samples_t), seed), snr_db)
     return Spoken(file.name, room, sound, BEFORE_S + spans[0][0], BEFORE_S + spans[-1][1])
 
 
-def sample_company(folder: Path, snr_db: float, limit: int | None) -> list[Spoken]:
+def sample_company(folder: Path, snrs_db: Sequence[float], limit: int | None) -> list[Spoken]:
     """Each recorded question in a quiet room and in noise, one after the other."""
+    rooms: list[tuple[str, float | None]] = [("clean", None), *((f"{snr_db:g} dB", snr_db) for snr_db in snrs_db)]
     lines = (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()[:limit]
     found = [
-        spoken(folder / json.loads(line)["file"], room, number, snr_db)
+        spoken(folder / json.loads(line)["file"], room, snr_db, seed=number)
         for number, line in enumerate(lines)
-        for room in ("clean", "noise")
+        for room, snr_db in rooms
     ]
     return [one for one in found if one is not None]
 
 
 def people(folder: Path, limit: int | None) -> list[Spoken]:
     """Questions that people recorded; nothing if the folder is not there."""
-    found = [spoken(file, "people", 0, 0.0) for file in sorted(folder.glob("*.wav"))[:limit]]
+    found = [spoken(file, "people") for file in sorted(folder.glob("*.wav"))[:limit]]
     return [one for one in found if one is not None]
 
 

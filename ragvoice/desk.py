@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+MAX_QUESTION_S = 300
+"""Of a recorded question: others wait while it is recognised."""
+
 
 @dataclass(frozen=True)
 class Models:
@@ -96,6 +99,11 @@ class Desk:
         person.require("ask")
         if isinstance(question, str):
             check_question(question)
+        elif question.duration_s > MAX_QUESTION_S:
+            raise UsageError(
+                f"The recording lasts {question.duration_s / 60:.0f} minutes; a question lasts at most "
+                f"{MAX_QUESTION_S // 60}. To make a long recording searchable, add it to the documents."
+            )
         history = self._said_in(person, conversation_id) if conversation_id else ()
         followed = self._followed(person, history, conversation_id, style, closed_is_heard=True)
         turn = self._queued(person, question, history, style, speak)

@@ -195,6 +195,12 @@ def test_nobody_else_sees_goes_on_with_rates_or_deletes_a_turn(desk: Desk, bot: 
     assert log.get(answer.turn_id).rating is None
 
 
+def test_a_recording_too_long_for_a_question_holds_nobody_up(desk: Desk, bot: ScriptedBot) -> None:
+    with pytest.raises(UsageError, match="lasts 6 minutes; a question lasts at most 5"):
+        desk.ask(ADA, AudioChunk(np.zeros(360 * 100, np.float32), 100))
+    assert bot.asked == []
+
+
 def test_a_rating_is_kept_with_its_reason(desk: Desk, log: TurnLog) -> None:
     answer = answer_of(desk.ask(ADA, "How many days?"))
     desk.rate(ADA, answer.turn_id, -1, "It is 30.")

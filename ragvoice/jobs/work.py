@@ -82,6 +82,9 @@ class Ingest:
         for path in self.paths:
             if place.home is not None and _reads(path, place.home):
                 raise UsageError(f"{path} holds ragvoice's own files, which are no documents. Name other folders.")
+            uploads = place.home is not None and path.resolve().is_relative_to(place.home.resolve() / UPLOADS)
+            if not uploads and any(part.startswith(".") for part in path.expanduser().resolve().parts):
+                raise UsageError(f"{path} is hidden. Such folders hold keys and settings, not documents.")
         flags = [f"--index={place.index}", "--json"]
         flags += [f"--name={self.prefix}"] if self.prefix else []
         flags += ["--rebuild"] if self.rebuild else []

@@ -62,6 +62,9 @@ def test_passwords_and_what_people_have_asked_are_no_documents(tmp_path: Path) -
         assert Ingest((named,)).arguments(place)[-1] == str(named)
     hidden = Place(Path("/i"), Path("/reports"), "1", home=tmp_path / ".local" / "ragvoice")
     assert Ingest((tmp_path,)).arguments(hidden)
+    assert Ingest((tmp_path / ".local" / "ragvoice" / "documents",)).arguments(hidden)
+    with pytest.raises(UsageError, match="hidden"):
+        Ingest((tmp_path / ".streamlit" / "secrets.toml",)).arguments(hidden)
 
 
 def test_all_that_writes_one_index_is_done_alone() -> None:
