@@ -16,9 +16,9 @@ def open_ask(page: Page, url: str) -> Locator:
     return box
 
 
-def ask(page: Page, url_or_none: str | None, question: str) -> None:
-    """Type and send. :param url_or_none: Of the page, unless it is open already."""
-    box = open_ask(page, url_or_none) if url_or_none else page.get_by_role("textbox", name="Ask a question")
+def ask(page: Page, question: str) -> None:
+    """Type and send."""
+    box = page.get_by_role("textbox", name="Ask a question")
     box.fill(question)
     box.press("Enter")
 

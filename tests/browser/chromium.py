@@ -14,11 +14,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 from ragvoice.datatypes import AudioChunk
-from ragvoice.speech.audio import decode, write_wav
+from ragvoice.speech.audio import decode, resample, write_wav
 
 PATIENCE_S = 60
 """The tests share their machine: whatever is waited for may take so long."""
-_SILENT = 1e-4
+_SILENCE = np.zeros(48_000, np.float32)
 _REMEMBER = Path(__file__).with_name("remember_sound.js").read_text(encoding="utf-8")
 
 
@@ -41,7 +41,7 @@ def chromium(playwright: Playwright, microphone: Path | None = None) -> Iterator
 @contextmanager
 def new_page(browser: Browser, **options: Any) -> Iterator[Page]:
     """A person of their own: no cookies of others. :param options: Of `Browser.new_context`."""
-    context: BrowserContext = browser.new_context(viewport=options.pop("viewport", {"width": 1280, "height": 800}), **options)
+    context: BrowserContext = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
     context.set_default_timeout(1000 * PATIENCE_S)
     context.add_init_script(_REMEMBER)
     try:
@@ -50,21 +50,11 @@ def new_page(browser: Browser, **options: Any) -> Iterator[Page]:
         context.close()
 
 
-def microphone_file(recording: Path, folder: Path, *, lead_s: float = 1.0, after: Path | None = None, gap_s: float = 0) -> Path:
-    """The recording as Chromium's fake microphone takes it: PCM16 WAV, 48 kHz, with silence before and after.
-
-    :param after: Another recording, which begins `gap_s` after the end of the first.
-    """
-    from ragvoice.speech.audio import resample
-
-    def silence(seconds: float) -> np.ndarray[Any, np.dtype[np.float32]]:
-        return np.zeros(round(48_000 * seconds), np.float32)
-
-    parts = [silence(lead_s), resample(decode(recording), 48_000).samples_t]
-    if after is not None:
-        parts += [silence(gap_s), resample(decode(after), 48_000).samples_t]
+def microphone_file(recording: Path, folder: Path) -> Path:
+    """The recording as Chromium's fake microphone takes it: PCM16 WAV, 48 kHz, with silence before and after."""
+    spoken = resample(decode(recording), 48_000).samples_t
     file = folder / f"{recording.stem}.wav"
-    write_wav(file, AudioChunk(np.concatenate([*parts, silence(2)]), 48_000))
+    write_wav(file, AudioChunk(np.concatenate([_SILENCE, spoken, _SILENCE, _SILENCE]), 48_000))
     return file
 
 
@@ -78,7 +68,7 @@ def sound_of(page: Page) -> AudioChunk:
 
 
 def heard_until_ms(page: Page) -> float:
-    """From the latest press of a key or a button to the last sample that was not silent; 0 if there was none since."""
+    """From the latest key, click or word (`speak_up.js`) to the last sample that was not silent; 0 if there was none since."""
     return float(page.evaluate("window.rememberedSound.sinceLatestPress()"))
 
 

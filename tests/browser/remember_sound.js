@@ -30,6 +30,7 @@
     now: () => sound.context?.currentTime ?? 0,
     silentFor: () => (sound.lastLoud < 0 ? 0 : sound.now() - sound.lastLoud),
     sinceLatestPress: () => 1000 * Math.max(0, sound.lastLoud - (sound.pressedAt ?? 0)),
+    pressed: () => (sound.pressedAt = sound.now()),
     forget: () => Object.assign(sound, { blocks: [], lastLoud: -1, quiet: 0 }),
     quiet: 0,
   });
@@ -70,6 +71,5 @@
     return sound.ready.then(() => play.call(this));
   };
 
-  const pressed = () => (sound.pressedAt = sound.now());
-  for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, pressed, { capture: true });
+  for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, sound.pressed, { capture: true });
 })();

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asking import ask, finished_answers, sources
+from asking import ask, finished_answers, open_ask, sources
 from playwright.sync_api import Page, expect
 from served_page import ServedPage
 
@@ -11,7 +11,8 @@ def test_a_typed_question_is_answered_with_its_source(page: Page, served: Served
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
 
-    ask(page, served.url, "From which day do I need a doctor's note in England?")
+    open_ask(page, served.url)
+    ask(page, "From which day do I need a doctor's note in England?")
 
     [answer] = finished_answers(page, 1)
     assert "eighth day" in answer
