@@ -30,9 +30,9 @@ PAGES: tuple[tuple[Right, str, str, str], ...] = (
 """Right, title, module with `render(desk, person)`, icon. The library checks the right again."""
 
 
-def draw(find_person: Callable[[], Person], desk: Callable[[], Desk], live_voice: LiveVoice | None = None) -> None:
+def draw(find_person: Callable[[], Person | None], desk: Callable[[], Desk], live_voice: LiveVoice | None = None) -> None:
     """
-    :param find_person: Whoever looks at the page; ends the run where nobody is signed in.
+    :param find_person: Whoever looks at the page; None where nobody is signed in, with the way to do so drawn.
     :param desk: The one of this process; its errors are shown, not raised.
     :param live_voice: Draws the live microphone of the page Ask; None leaves it out.
     """
@@ -40,6 +40,9 @@ def draw(find_person: Callable[[], Person], desk: Callable[[], Desk], live_voice
     st.set_page_config(page_title="ragvoice", page_icon=_FOLDER / "icon.svg", layout="wide")
     st.html(_FOLDER / "style.css")
     person = find_person()
+    if person is None:
+        _keep_address()
+        return
     more: dict[str, dict[str, Any]] = {"ask": {"live_voice": live_voice}}
     pages = [
         st.Page(
@@ -53,6 +56,16 @@ def draw(find_person: Callable[[], Person], desk: Callable[[], Desk], live_voice
         if person.may(right)
     ]
     st.navigation(pages, expanded=True).run()
+
+
+def _keep_address() -> None:
+    """While somebody signs in: without this the links of who has just left would stay, and the address be lost."""
+    pages = [st.Page(_nothing, title=title, url_path=module, default=module == "ask") for _, title, module, _ in PAGES]
+    st.navigation(pages, position="hidden")
+
+
+def _nothing() -> None:
+    """The form to sign in is drawn already."""
 
 
 def _page(module: str, person: Person, desk: Callable[[], Desk], more: dict[str, Any]) -> Callable[[], None]:

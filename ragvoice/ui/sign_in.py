@@ -27,8 +27,8 @@ CLOSED_NOTE = (
 )
 
 
-def current_person(settings: Settings | None = None) -> Person:
-    """Whoever looks at the page. While it does not know, it shows how to sign in and ends the run.
+def current_person(settings: Settings | None = None) -> Person | None:
+    """Whoever looks at the page. None while nobody is signed in: then how to sign in, or why not, is drawn.
 
     Called at the top of every run, so that a changed role or a removed account counts from the next click on.
     """
@@ -42,7 +42,7 @@ def current_person(settings: Settings | None = None) -> Person:
         return _anyone(settings)
     except RagVoiceError as error:
         st.error(str(error), icon=":material/lock:")
-        st.stop()
+        return None
 
 
 def people_sign_in(settings: Settings) -> bool:
@@ -54,13 +54,13 @@ def oidc_is_configured() -> bool:
     return bool(st.secrets.load_if_toml_exists() and "auth" in st.secrets)
 
 
-def _by_company(settings: Settings) -> Person:
+def _by_company(settings: Settings) -> Person | None:
     claims = st.user.to_dict()
     issued = claims.get("iat")
     is_fresh = not isinstance(issued, int | float) or time.time() - issued < 3600 * settings.sign_in_hours
     if not claims.get("is_logged_in") or not is_fresh:
         _show_company_sign_in()
-        st.stop()
+        return None
     rules = ClaimRules(settings.oidc_name, settings.oidc_groups, settings.oidc_owners, settings.oidc_admins)
     try:
         person = person_of_claims(claims, rules)
@@ -83,11 +83,11 @@ def _show_company_sign_in() -> None:
             st.button(f"Sign in with {name.title()}", on_click=st.login, args=(name,))
 
 
-def _by_password(settings: Settings, accounts: Accounts) -> Person:
+def _by_password(settings: Settings, accounts: Accounts) -> Person | None:
     account = _signed_in(settings, accounts)
     if account is None:
         _show_form(accounts)
-        st.stop()
+        return None
     _show_sign_out(account, _sign_out)
     return account
 

@@ -54,6 +54,15 @@ def test_pages_are_those_of_the_role(
     assert drawn == titles
 
 
+def test_while_nobody_is_signed_in_addresses_are_known_but_no_page_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[list[str], str]] = []
+    monkeypatch.setattr(
+        main.st, "navigation", lambda pages, position: calls.append(([one.url_path for one in pages], position))
+    )
+    main.draw(lambda: None, lambda: pytest.fail("nobody is there to need it"))
+    assert calls == [(["", "documents", "quality", "tuning", "preferences", "people_page"], "hidden")]
+
+
 def test_an_index_that_is_missing_is_said_kindly() -> None:
     def no_desk() -> Any:
         raise VectorIndexError("There is no index yet. Make one: ragvoice ingest FOLDER")

@@ -39,8 +39,9 @@ def script() -> None:
     from ragvoice.ui.sign_in import current_person
 
     person = current_person()
-    st.session_state.setdefault("mine", person.name)
-    st.write(f"{person.name}/{person.role}/{','.join(person.groups)}")
+    if person is not None:
+        st.session_state.setdefault("mine", person.name)
+        st.write(f"{person.name}/{person.role}/{','.join(person.groups)}")
 
 
 def page() -> AppTest:

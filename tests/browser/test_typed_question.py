@@ -1,0 +1,21 @@
+"""The short one of the browser's tests: the page opens, and a typed question is answered from a document."""
+
+from __future__ import annotations
+
+from asking import ask, finished_answers, open_ask, sources
+from playwright.sync_api import Page, expect
+from served_page import ServedPage
+
+
+def test_a_typed_question_is_answered_with_its_source(page: Page, served: ServedPage):
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+
+    open_ask(page, served.url)
+    ask(page, "From which day do I need a doctor's note in England?")
+
+    [answer] = finished_answers(page, 1)
+    assert "eighth day" in answer
+    expect(sources(page).first).to_contain_text("employee-handbook.pdf")
+    expect(sources(page).first.locator("mark")).to_contain_text("eighth day")
+    assert errors == []
