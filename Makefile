@@ -11,7 +11,7 @@ RECORDING ?= data/recordings/tf-011-kal.flac
 export HF_HUB_DISABLE_TELEMETRY := 1
 export LANGSMITH_TRACING := false
 
-.PHONY: demo test test-slow check eval bench models clean system
+.PHONY: demo test test-slow check eval bench models clean system browser
 
 demo: $(VENV)/.runtime system
 	@mkdir -p $(OUT)
@@ -19,11 +19,11 @@ demo: $(VENV)/.runtime system
 	$(BIN)/ragvoice ingest data/documents --index $(OUT)/index
 	$(BIN)/ragvoice ask --audio $(RECORDING) --index $(OUT)/index --speak $(OUT)/answer.wav
 
-test: $(VENV)/.complete system
+test: $(VENV)/.complete system browser
 	$(BIN)/ragvoice models pull
 	HF_HUB_OFFLINE=1 $(BIN)/pytest
 
-test-slow: $(VENV)/.complete system
+test-slow: $(VENV)/.complete system browser
 	$(BIN)/ragvoice models pull
 	$(BIN)/ragvoice models pull smollm2-135m-instruct
 	HF_HUB_OFFLINE=1 $(BIN)/pytest -m slow
@@ -67,11 +67,18 @@ $(VENV)/.complete: $(VENV)/.runtime
 	@touch $@
 
 # Programs that pip cannot install. As root on Debian they are installed; otherwise one message says what to do.
-system:
-	@command -v espeak-ng >/dev/null 2>&1 || { \
+define program
+	@command -v $(1) >/dev/null 2>&1 || { \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
-	    (apt-get install -y -qq espeak-ng || (apt-get update -qq && apt-get install -y -qq espeak-ng)) >/dev/null; \
+	    (apt-get install -y -qq $(1) || (apt-get update -qq && apt-get install -y -qq $(1))) >/dev/null; \
 	  else \
-	    echo "ragvoice needs espeak-ng. Install it: sudo apt-get install espeak-ng   (macOS: brew install espeak-ng)" >&2; \
+	    echo "ragvoice needs $(1) $(2). Install it: sudo apt-get install $(1)   (macOS: brew install $(1))" >&2; \
 	    exit 1; \
 	  fi; }
+endef
+
+system:
+	$(call program,espeak-ng,to speak)
+
+browser:
+	$(call program,chromium,to test its pages)

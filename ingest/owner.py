@@ -12,6 +12,7 @@ from pathlib import Path
 from ingest.state import IndexState, index_state
 from ingest.uploads import PREFIX, Uploaded, save_upload
 from ragvoice.build import build_vector_store
+from ragvoice.jobs.work import UPLOADS
 from ragvoice.people.person import Person
 from ragvoice.retrieval.generations import current_generation, open_catalogue
 from ragvoice.settings import Settings, home
@@ -21,7 +22,7 @@ _WAIT_S = 5.0
 
 
 def uploads_folder() -> Path:
-    return home() / "documents"
+    return home() / UPLOADS
 
 
 class DocumentOwner:

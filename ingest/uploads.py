@@ -7,7 +7,8 @@ import os
 import re
 import tempfile
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,7 @@ class Uploaded:
 def save_upload(
     folder: Path, name: str, content: bytes, groups: Sequence[str], owner: str = "", max_bytes: int = 2**30
 ) -> Uploaded:
-    """Keep a file, whole or not at all, and say before it appears who may read it.
+    """Keep a file, whole or not at all; who may read it is said at the last moment before it appears.
 
     :param folder: Of the uploads; made if it is missing.
     :param name: As the browser says it; of a path the last part counts.
@@ -53,8 +54,9 @@ def save_upload(
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
             replaced = file.exists()
-            set_groups(folder, file.name, groups, owner)
-            _write(file, content)
+            with _staged(folder, content) as staged:
+                set_groups(folder, file.name, groups, owner)
+                os.replace(staged, file)
     except OSError as error:
         raise DocumentError(f"{file} cannot be written: {error.strerror or error}.") from error
     return Uploaded(file, replaced)
@@ -98,7 +100,8 @@ def set_groups(folder: Path, path: str, groups: Sequence[str], owner: str = "") 
     before = file.read_text(encoding="utf-8-sig") if file.is_file() else ""
     text = before + ("\n" if before and not before.endswith("\n") else "") + "\n".join(["", "[[rule]]", *lines, ""])
     parse_rules(text)  # never publish a file that hides everything
-    _write(file, text.lstrip("\n").encode())
+    with _staged(folder, text.lstrip("\n").encode()) as staged:
+        os.replace(staged, file)
 
 
 def _quoted(text: str) -> str:
@@ -106,14 +109,14 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _write(file: Path, content: bytes) -> None:
-    """Under a hidden name first, which no ingest takes for a document."""
-    descriptor, partial = tempfile.mkstemp(prefix=".upload-", dir=file.parent)
+@contextmanager
+def _staged(folder: Path, content: bytes) -> Iterator[Path]:
+    """The content under a hidden name, which no ingest takes for a document; within the block it is given its own."""
+    descriptor, name = tempfile.mkstemp(prefix=".upload-", dir=folder)
     try:
         with os.fdopen(descriptor, "wb") as out:
             out.write(content)
             os.fchmod(out.fileno(), 0o644)
-        os.replace(partial, file)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)

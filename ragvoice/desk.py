@@ -5,6 +5,7 @@ Rights are checked here, not in the page. Whatever belongs to somebody else is, 
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from ragvoice.background import in_background
 from ragvoice.datatypes import Answer, AudioChunk, Message, Passage, Style, Transcription
 from ragvoice.desk_turns import Event, FollowedTurn, SpokenTurns
-from ragvoice.errors import UsageError
+from ragvoice.errors import TurnLogError, UsageError
 from ragvoice.fair_queue import FairQueue
 from ragvoice.people.person import Person
 from ragvoice.voicebot import VoiceBot, check_question
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from ragvoice.turns.recorder import Recorder
     from ragvoice.voice.loop import VoiceLoop
     from ragvoice.voice.messages import LoopOptions
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -93,36 +96,44 @@ class Desk:
         person.require("ask")
         if isinstance(question, str):
             check_question(question)
-        history = self.conversations(person).said_in(conversation_id) if conversation_id else ()
+        history = self._said_in(person, conversation_id) if conversation_id else ()
         followed = self._followed(person, history, conversation_id, style, closed_is_heard=True)
         turn = self._queued(person, question, history, style, speak)
         return followed.follow(in_background(turn, name="turn"))
 
-    def loop(self, person: Person, conversation_id: str | None = None, options: LoopOptions | None = None) -> VoiceLoop:
+    def loop(
+        self,
+        person: Person,
+        conversation_id: str | None = None,
+        options: LoopOptions | None = None,
+        *,
+        as_of_now: Callable[[Person], Person] = lambda person: person,
+    ) -> VoiceLoop:
         """A conversation by voice, whose turns wait, are answered and are logged like those of `ask`.
 
         An answer that was interrupted is logged with what was heard of it. Close the loop when the person has gone.
 
         :param conversation_id: A stored one or a new identifier; None begins a new one.
+        :param as_of_now: Their rights and groups, looked up before each turn; raises AccessError for who has none.
         :raises AccessError, UsageError: as `ask`. :raises ModelError, VectorIndexError: see `models`.
         """
         from ragvoice.voice.loop import VoiceLoop
 
-        conversations = self.conversations(person)
-        talk = conversation_id or conversations.resolve("new")
-        conversations.said_in(talk)
+        talk = conversation_id or self.conversations(person).resolve("new")
+        self._said_in(person, talk)
         bot = self.models.bot
 
         def begin(question: str | Transcription) -> tuple[FollowedTurn, Generator[Event]]:
-            history = conversations.said_in(talk)
-            followed = self._followed(person, history, talk, "spoken", closed_is_heard=False)
-            return followed, self._queued(person, question, history, "spoken", speak=True)
+            asker = as_of_now(person)
+            history = self._said_in(asker, talk)
+            followed = self._followed(asker, history, talk, "spoken", closed_is_heard=False)
+            return followed, self._queued(asker, question, history, "spoken", speak=True)
 
         def prepare(partial: str) -> None:
             if (
                 self._queue.length == 0
             ):  # else it would take the processor and the model's memory from whoever is served
-                bot.prepare(partial, conversations.said_in(talk), person.groups)
+                bot.prepare(partial, self._said_in(person, talk), person.groups)
 
         turns = SpokenTurns(
             begin,
@@ -163,6 +174,14 @@ class Desk:
         with self._queue.enter(person.name) as place:
             yield from place.waiting()
             yield from self.models.bot.turn(question, history, person.groups, style, speak=speak)
+
+    def _said_in(self, person: Person, conversation_id: str) -> tuple[Message, ...]:
+        """Nothing where the log cannot be read, which costs no answer. :raises UsageError: for somebody else's."""
+        try:
+            return self.conversations(person).said_in(conversation_id)
+        except TurnLogError as error:
+            _log.warning("A turn begins without its history: %s", error)
+            return ()
 
     def conversations(self, person: Person) -> Conversations:
         """This person's."""

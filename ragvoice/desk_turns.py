@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 
 from ragvoice.datatypes import Answer, Citation
+from ragvoice.errors import TurnLogError
 from ragvoice.fair_queue import Waiting
 from ragvoice.voice.events import Interrupted
 from ragvoice.voice.messages import Question
@@ -14,6 +16,8 @@ from ragvoice.voicebot import Event as BotEvent
 from ragvoice.voicebot import Found, Said
 
 Event = Waiting | BotEvent
+
+_log = logging.getLogger(__name__)
 
 
 class FollowedTurn:
@@ -99,6 +103,13 @@ class SpokenTurns:
         return self._current.follow(events)
 
     def interrupted(self, event: Interrupted) -> None:
+        """A log that cannot be written costs nothing but its correction."""
+        try:
+            self._correct(event)
+        except TurnLogError as error:
+            _log.warning("An interrupted turn stays as it was logged: %s", error)
+
+    def _correct(self, event: Interrupted) -> None:
         if event.turn_id is not None:
             if event.continues:
                 self._withdraw(event.turn_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,27 +55,40 @@ def save_settings(person: Person, changes: Mapping[str, Any]) -> Path:
     """:param changes: Name -> value; None takes the setting out, so that its default counts.
     :returns: The file.
     :raises AccessError: when the person may not change settings.
-    :raises UsageError: for a value that cannot be, or a setting that this file does not decide.
+    :raises UsageError: for a value that cannot be, a setting that this file does not decide, or a file that cannot be
+        written.
     """
     person.require("settings")
     for name in changes:
         if reason := set_elsewhere(name):
             raise UsageError(f"{name} is not changed: {reason}.")
     file = home() / HOME_FILE
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(file.with_name(f".{HOME_FILE}.lock")):
-        before = _text(file)
-        after = changed_text(before, changes)
-        expected = {**_parsed(before), **changes}
-        expected = {name: value for name, value in expected.items() if value is not None}
-        found = _parsed(after)
-        if found != json.loads(json.dumps(expected)):  # tuples are lists there
-            raise UsageError(f"{file} cannot be changed without harm to what else it says. Change it by hand.")
-        _check(found)
-        fresh = file.with_name(f".{HOME_FILE}.{os.getpid()}")
-        fresh.write_text(after, encoding="utf-8")
-        os.replace(fresh, file)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(file.with_name(f".{HOME_FILE}.lock")):
+            _save(file, changes)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror or error}. Nothing was saved.") from error
     return file
+
+
+def _save(file: Path, changes: Mapping[str, Any]) -> None:
+    before = _text(file)
+    after = changed_text(before, changes)
+    expected = {**_parsed(before), **changes}
+    expected = {name: value for name, value in expected.items() if value is not None}
+    found = _parsed(after)
+    if found != json.loads(json.dumps(expected)):  # tuples are lists there
+        raise UsageError(f"{file} cannot be changed without harm to what else it says. Change it by hand.")
+    _check(found)
+    fresh = file.with_name(f".{HOME_FILE}.{os.getpid()}")
+    try:
+        fresh.write_text(after, encoding="utf-8")
+        if file.exists():
+            fresh.chmod(stat.S_IMODE(file.stat().st_mode))
+        os.replace(fresh, file)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def changed_text(text: str, changes: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from ingest.job import ingest
 from ragvoice.datatypes import Answer, AudioChunk, Citation, Message, ModelNames, Passage, Style
 from ragvoice.desk import Desk, Models
 from ragvoice.desk_turns import SpokenTurns
-from ragvoice.errors import AccessError, BusyError, UsageError, VectorIndexError
+from ragvoice.errors import AccessError, BusyError, TurnLogError, UsageError, VectorIndexError
 from ragvoice.fair_queue import FairQueue, Waiting
 from ragvoice.people.person import Person
 from ragvoice.retrieval.generations import EmbedderIdentity
@@ -135,6 +135,33 @@ def test_a_turn_is_asked_and_logged_in_the_name_of_its_person(desk: Desk, bot: S
     assert bot.asked == [("How many days?", (), ("hr",))]
     [turn] = log.find(Selection())
     assert (turn.person, turn.groups, turn.conversation_id, turn.answer) == ("ada", ("hr",), TALK, "First 1. Second 1.")
+
+
+@pytest.mark.parametrize("broken", ["cannot be opened", "damaged"])
+def test_a_broken_log_costs_no_answer(
+    broken: str, index: DocumentIndex, bot: ScriptedBot, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "turns.sqlite"
+    if broken == "damaged":
+        file.write_bytes(b"x" * 5000)
+    else:
+        file.mkdir()
+    log = TurnLog(file, 90)
+    recorder = Recorder(log, lambda: Circumstances({}, {}, "1", "c"), lambda generation: generation)
+    desk = Desk(Settings.model_construct(), lambda: models(bot, index), log, recorder)
+
+    assert answer_of(desk.ask(ADA, "How many days?", conversation_id=TALK)).answer == "First 1. Second 1."
+    assert "without its history" in caplog.text
+
+
+def test_an_interruption_that_cannot_be_logged_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    def fails(*_: str) -> None:
+        raise TurnLogError("the disk is full")
+
+    turns = SpokenTurns(lambda question: pytest.fail("not asked"), fails, fails)
+    turns.interrupted(Interrupted("You get", 0.5, "t1"))
+
+    assert "the disk is full" in caplog.text
 
 
 def test_the_turn_is_in_the_log_when_its_answer_is_seen(desk: Desk, log: TurnLog) -> None:
@@ -328,7 +355,10 @@ def test_a_spoken_turn_that_ends_is_logged_and_cut_when_it_is_interrupted_later(
     turns, events = begin(desk)
     answer = answer_of(events)
     assert log.get(answer.turn_id).answer == "First 1. Second 1."
+    turns.interrupted(Interrupted("First 1. Second 1.", 2.0, answer.turn_id))
+    assert log.get(answer.turn_id).confidence == 0.8  # all of it was heard
     turns.interrupted(Interrupted("First", 0.4, answer.turn_id))
+    assert log.get(answer.turn_id).confidence == 0
     assert desk.conversations(ADA).said_in(TALK) == (Message("user", "How many days?"), Message("agent", "First"))
 
 
@@ -370,6 +400,16 @@ def test_nobody_talks_on_in_somebody_elses_conversation(desk: Desk) -> None:
     answer_of(desk.ask(ADA, "How many days?", conversation_id=TALK))
     with pytest.raises(UsageError, match="There is no conversation"):
         desk.loop(BOB, TALK)
+
+
+def test_a_spoken_turn_has_the_groups_of_its_moment(desk: Desk, bot: ScriptedBot) -> None:
+    now = [ADA, Person("ada", "asker", ())]
+    loop = desk.loop(ADA, TALK, as_of_now=lambda person: now.pop(0))
+    turns = loop._on_interrupted.__self__  # type: ignore[union-attr]
+    loop.close()
+    for _ in range(2):
+        answer_of(turns.ask("How many days?"))
+    assert [groups for _, _, groups in bot.asked] == [("hr",), ()]
 
 
 def test_nothing_is_prepared_while_somebody_is_answered(desk: Desk, bot: ScriptedBot) -> None:

@@ -126,3 +126,28 @@ def test_who_may_not_change_settings_changes_none() -> None:
         with pytest.raises(AccessError):
             save_settings(person, {"speed": 1.1})
     assert settings_in_file() == {}
+
+
+def test_a_file_for_its_owner_alone_stays_so(tmp_path: Path) -> None:
+    file = save_settings(ADMIN, {"speed": 1.1})
+    file.chmod(0o600)
+    save_settings(ADMIN, {"speed": 1.2})
+
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_full_disk_is_said_in_words_and_leaves_the_file_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = save_settings(ADMIN, {"speed": 1.1})
+    before = file.read_bytes()
+
+    def full(source: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ragvoice.settings_file.os.replace", full)
+    with pytest.raises(UsageError, match="No space left"):
+        save_settings(ADMIN, {"speed": 1.2})
+
+    assert file.read_bytes() == before
+    assert [path.name for path in file.parent.iterdir() if ".lock" not in path.name] == ["config.toml"]

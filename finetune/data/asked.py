@@ -44,6 +44,8 @@ def _unusable(turn: Turn) -> str | None:
         return "rated bad, without a corrected answer"
     if turn.outcome not in ("answered", "abstained"):
         return "neither answered nor declined"
+    if turn.outcome == "answered" and turn.confidence == 0:
+        return "interrupted"
     if turn.outcome == "answered" and not turn.citations:
         return "answered without a citation"
     return None

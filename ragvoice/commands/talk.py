@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,12 +15,11 @@ import typer
 from ragvoice.commands.options import Groups, Index, Person, group_names
 
 if TYPE_CHECKING:
-    from ragvoice.datatypes import Answer, Message
+    from ragvoice.desk import Desk
+    from ragvoice.settings import Settings
     from ragvoice.voice.devices import Player
-    from ragvoice.voice.events import Interrupted, TurnEvent, VoiceEvent
+    from ragvoice.voice.events import VoiceEvent
     from ragvoice.voice.loop import VoiceLoop
-    from ragvoice.voice.messages import Question
-    from ragvoice.voicebot import VoiceBot
 
 ECHO = ("cancelled", "half_duplex", "correlated")
 
@@ -48,12 +49,10 @@ def talk(
     no_log: Annotated[bool, typer.Option("--no-log", help="Keep no record of these turns. docs/turns.md")] = False,
 ) -> None:
     """Talk with the documents. Speak over the voice, press Enter or Ctrl-C to interrupt it; Ctrl-C again ends."""
-    from ragvoice.build import build_voicebot
-    from ragvoice.build_turns import build_recorder
     from ragvoice.errors import UsageError
+    from ragvoice.people.person import Person as Asker
     from ragvoice.settings import read_settings
     from ragvoice.voice.devices import Player
-    from ragvoice.voice.loop import VoiceLoop
     from ragvoice.voice.messages import LoopOptions
 
     if echo not in ECHO:
@@ -61,23 +60,30 @@ def talk(
     if bool(inputs) != bool(output):
         raise UsageError("--input and --output go together: files in place of microphone and loudspeaker.")
     settings = read_settings(index=index, person=person)
-    bot = build_voicebot(settings, listens=True, speaks=True)
-    who, recorder = group_names(groups, settings.groups), build_recorder(settings, keep=not no_log)
-
-    def record(answer: Answer, history: tuple[Message, ...]) -> None:
-        recorder.record(answer, person=settings.person, groups=who, history=history)
-
-    conversation = _Conversation(bot, who, record)
+    asker = Asker(settings.person, groups=group_names(groups, settings.groups))
     options = LoopOptions(pause_s=pause, patient_pause_s=max(1.5, 2 * pause), echo="cancelled" if inputs else echo)  # type: ignore[arg-type]
-    loop = VoiceLoop(conversation.ask, bot.recogniser, options, on_interrupted=conversation.interrupted)
-    player = Player(bot.voice.sample_rate_hz)
-    try:
-        if inputs and output:
-            _with_files(loop, player, inputs, output, fast=fast)
-        else:
-            _with_devices(loop, player)
-    finally:
-        loop.close()
+    with _desk(settings, keeps_turns=not no_log) as desk:
+        player = Player(desk.models.bot.voice.sample_rate_hz)
+        loop = desk.loop(asker, options=options)
+        try:
+            if inputs and output:
+                _with_files(loop, player, inputs, output, fast=fast)
+            else:
+                _with_devices(loop, player)
+        finally:
+            loop.close()
+
+
+@contextmanager
+def _desk(settings: Settings, *, keeps_turns: bool) -> Iterator[Desk]:
+    """Follow-ups need the turns before; where none is kept, they are gone at the end."""
+    from ragvoice.desk import build_desk
+
+    if keeps_turns and settings.turn_log:
+        yield build_desk(settings)
+        return
+    with TemporaryDirectory() as folder:
+        yield build_desk(settings.model_copy(update={"turn_log": True, "turns": Path(folder) / "turns.sqlite"}))
 
 
 def _with_files(loop: VoiceLoop, player: Player, inputs: list[Path], output: Path, *, fast: bool) -> None:
@@ -179,7 +185,8 @@ class _Screen:
                     self._begun = True
                 if event.audio is not None:
                     self._player.add(event.audio)
-                typer.echo(event.text + " ", nl=False)
+                if event.text:
+                    typer.echo(event.text + " ", nl=False)
             case Interrupted():
                 self._player.clear()
                 self._begun = False
@@ -205,38 +212,3 @@ class _Screen:
             text = text[-100:]
             typer.echo("\r" + text.ljust(self._wide) + ("" if text else "\r"), nl=False)
             self._wide = len(text)
-
-
-class _Conversation:
-    """What was said so far, for the next turn; an interrupted answer as far as it was heard."""
-
-    def __init__(self, bot: VoiceBot, groups: tuple[str, ...], record: Callable[[Answer, tuple[Message, ...]], object]):
-        self._bot = bot
-        self._groups = groups
-        self._record = record
-        self._lines: list[Message] = []
-        self._heard: str | None = None
-
-    def ask(self, question: Question) -> Iterator[TurnEvent]:
-        from ragvoice.datatypes import Answer, Message
-
-        text = question if isinstance(question, str) else question.text
-        history, self._heard = tuple(self._lines), None
-        try:
-            for event in self._bot.turn(question, history, self._groups, speak=True):
-                if isinstance(event, Answer) and event.outcome != "no_speech":
-                    self._record(event, history)
-                    self._lines += [Message("user", text), Message("agent", event.answer)]
-                yield event
-        except GeneratorExit:
-            if self._heard is not None:
-                self._lines += [Message("user", text), Message("agent", self._heard)]
-            raise
-
-    def interrupted(self, event: Interrupted) -> None:
-        from ragvoice.datatypes import Message
-
-        if event.turn_id is None:
-            self._heard = event.heard_text
-        elif self._lines:
-            self._lines[-1] = Message("agent", event.heard_text)

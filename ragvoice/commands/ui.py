@@ -39,5 +39,6 @@ def ui(
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": False,
         "client.toolbarMode": "minimal",
+        "client.showErrorDetails": "none",
     }
     App(**app_parts(host)).run(config=options)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from typing import Protocol, runtime_checkable
 
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.runnables import Runnable
 
 from ragvoice.datatypes import Citation, Message, Outcome, Passage, Style
 from ragvoice.generation.clarify import which_one
@@ -34,6 +38,14 @@ class ReadsAhead(Protocol):
     """A chat model that can read what stands before the question (`prompts.front_of`) before it is asked."""
 
     def prepare(self, messages: list[BaseMessage]) -> bool: ...
+
+
+@runtime_checkable
+class AvoidsWords(Protocol):
+    """A chat model that can be kept from beginning with certain words."""
+
+    def avoiding(self, words: str) -> Runnable[LanguageModelInput, AIMessage]:
+        """Itself, never beginning an answer with the first token of `words`."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +112,8 @@ class Answering:
         :param prompt_tokens: What they may take together, in tokens of the model.
         :param context_tokens: What the whole prompt may take: the model's context without room for the answer.
         :param min_confidence: Below this P(right) the outcome is `abstained`; None is the confidence model's threshold.
-        :param adapter: What the model's adapter is called in answers.
+        :param adapter: What the model's adapter is called in answers. A model with one may have learned to refuse;
+            where it does, it is asked again for an answer, and the confidence decides.
         """
         self.chat = chat
         self.adapter = adapter
@@ -171,7 +184,8 @@ class Answering:
         said: list[Statement] = []
         drafted: list[str] = []
         confidence, evidence = 0.0, dict[str, float]()
-        for written, logprobs in self._sentences(stream, prompt, style):
+        refusal, sentences = self._insisted(stream, prompt, style)
+        for written, logprobs in sentences:
             sentence = _without_marks(written)
             if not sentence:
                 continue
@@ -181,8 +195,10 @@ class Answering:
             refuses = is_refusal(sentence) or sentence.endswith("?")
             if not said:
                 gathered = gather(
-                    question, sentence, passages, read, found, logprobs, refuses=refuses, style=style, heard=heard
-                )
+                    question, sentence, passages, read, found, logprobs, refuses=refuses, style=style, heard=heard,
+                    refusal=refusal,
+                )  # fmt: skip
+                refuses = refuses or (refusal > 0 and not self._confidence.weighs_refusals)
                 confidence, evidence = self._confidence.probability(gathered), asdict(gathered)
             if refuses or (not said and (confidence < self._min_confidence or not may_be_said)):
                 break
@@ -218,14 +234,36 @@ class Answering:
             context_tokens=self._context_tokens,
         )
 
-    def _sentences(
+    def _insisted(
         self, stream: AnswerStream, prompt: list[BaseMessage], style: Style
+    ) -> tuple[float, Iterator[tuple[str, list[float]]]]:
+        """How ready the model was to refuse (`Evidence.refusal`), and its sentences, in case without the refusal.
+
+        Greedy decoding refuses too often: the refusal is one token, and the answers share the rest among many.
+        """
+        sentences = self._sentences(stream, self.chat, prompt, style)
+        if self.adapter is None or not isinstance(self.chat, AvoidsWords):
+            return 0.0, sentences
+        first = next(sentences, None)
+        if first is None or not first[0].startswith(ABSTENTION):
+            return 0.0, chain([] if first is None else [first], sentences)
+        known = [logprob for logprob in first[1][:1] if not math.isnan(logprob)]
+        return math.exp(known[0]) if known else 1.0, self._sentences(
+            stream, self.chat.avoiding(ABSTENTION), prompt, style
+        )
+
+    def _sentences(
+        self,
+        stream: AnswerStream,
+        chat: Runnable[LanguageModelInput, AIMessage],
+        prompt: list[BaseMessage],
+        style: Style,
     ) -> Iterator[tuple[str, list[float]]]:
         """Each sentence as it is finished, with the log probabilities of its tokens; a bare fact comes as a whole."""
         sentences, logprobs = SentenceStream(), list[float]()
         fact = ""
         stream.prompt_hash = prompt_hash(prompt)
-        for chunk in self.chat.stream(prompt):
+        for chunk in chat.stream(prompt):
             if stream.first_token_at is None:
                 stream.first_token_at = time.perf_counter()
             logprobs += chunk.response_metadata.get("logprobs", [])

@@ -82,6 +82,8 @@ class Evidence:
     """0 when the question asks for a number or a time and the answer has none, else 1."""
     refuses: float
     """1 when the model itself says that the passages do not hold the answer, else 0."""
+    refusal: float
+    """Probability of the refusal's first token where the model chose it and was asked again without it, else 0."""
     words: float
     """ln(1 + words of the answer)."""
     asked_words: float
@@ -106,6 +108,7 @@ def gather(
     refuses: bool,
     style: Style,
     heard: float = 1.0,
+    refusal: float = 0.0,
 ) -> Evidence:
     """:param found: All that were retrieved, best first.
     :param read: Those that the model read, best first; at least one.
@@ -139,6 +142,7 @@ def gather(
         negation_unmet=float(unmet_negation(question, read)),
         kind_fits=float(not _ASKS_FOR_NUMBER.search(question) or bool(_SAYS_NUMBER.search(answer))),
         refuses=float(refuses),
+        refusal=refusal,
         words=math.log1p(len(answer.split())),
         asked_words=math.log1p(len(asked)),
         heard=heard,
@@ -210,6 +214,11 @@ class ConfidenceModel:
             "threshold": round(self.threshold, 4),
             "made_for": self.made_for,
         }
+
+    @property
+    def weighs_refusals(self) -> bool:
+        """Whether it was fitted on answers of a model that had refused at first."""
+        return "refusal" in self.features
 
     def probability(self, evidence: Evidence) -> float:
         row = asdict(evidence)

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel, generate_from_stream
-from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
 from pydantic import PrivateAttr
 
 from ragvoice.errors import GenerationError, ModelError
@@ -72,6 +74,7 @@ class CTranslate2ChatModel(BaseChatModel):
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None,
+        avoid: str | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         front, rest = self._template.split_prompt(messages)
@@ -83,6 +86,10 @@ class CTranslate2ChatModel(BaseChatModel):
         ids: list[int] = []
         written = ""
         options = {"max_length": self.max_new_tokens, "end_token": self._template.end_tokens, "return_log_prob": True}
+        if avoid is not None:
+            options["suppress_sequences"] = [
+                self._template.tokenizer.encode(avoid, add_special_tokens=False).tokens[:1]
+            ]
         try:
             with self._loaded.stream(front, rest, **options) as steps:
                 for step in steps:
@@ -107,6 +114,10 @@ class CTranslate2ChatModel(BaseChatModel):
                 yield ChatGenerationChunk(message=AIMessageChunk(content=""))
         except (RuntimeError, ValueError) as error:
             raise GenerationError(f"The language model failed: {error}") from error
+
+    def avoiding(self, words: str) -> Runnable[LanguageModelInput, AIMessage]:
+        """Itself, without the first token of `words`: a token that opens an answer hardly stands within one."""
+        return self.bind(avoid=words)
 
     def prepare(self, messages: list[BaseMessage]) -> bool:
         """Read what stands before the question, and keep it; returns whether it is kept. Takes as long as reading it.

@@ -9,9 +9,11 @@ from threading import Event, Thread
 from typing import Any, Literal
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel, generate_from_stream
-from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
 from pydantic import PrivateAttr
 from safetensors import SafetensorError
 
@@ -81,6 +83,10 @@ class TransformersChatModel(BaseChatModel):
         other._put_on(adapter_path)
         return other
 
+    def avoiding(self, words: str) -> Runnable[LanguageModelInput, AIMessage]:
+        """Itself, never beginning an answer with the first token of `words`."""
+        return self.bind(avoid=words)
+
     def _put_on(self, adapter_path: Path | None) -> None:
         self._adapter = None
         if adapter_path is None:
@@ -116,6 +122,7 @@ class TransformersChatModel(BaseChatModel):
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None,
+        avoid: str | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         from transformers import StoppingCriteriaList, TextIteratorStreamer
@@ -132,6 +139,7 @@ class TransformersChatModel(BaseChatModel):
         if tokens + self.max_new_tokens > context:
             limit = context - self.max_new_tokens
             raise GenerationError(f"The prompt has {tokens} tokens; the limit is {limit}. Ask a shorter question.")
+        avoided = self._tokenizer.encode(avoid, add_special_tokens=False)[:1] if avoid else None
         cancelled, logprobs, failure = Event(), list[float](), list[BaseException]()
         streamer = TextIteratorStreamer(self._tokenizer, skip_prompt=True, skip_special_tokens=True)
 
@@ -146,6 +154,7 @@ class TransformersChatModel(BaseChatModel):
                         top_p=None,
                         top_k=None,
                         streamer=streamer,
+                        begin_suppress_tokens=avoided,
                         logits_processor=[_record(logprobs)],
                         stopping_criteria=StoppingCriteriaList([lambda ids, scores, **_: cancelled.is_set()]),
                         stop_strings=stop,

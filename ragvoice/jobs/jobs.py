@@ -45,6 +45,7 @@ class Jobs:
         reports: Path,
         command: Sequence[str] = (sys.executable, "-m", "ragvoice"),
         keep: int = 40,
+        home: Path | None = None,
     ):
         """
         :param folder: Of the jobs, RAGVOICE_HOME/jobs.
@@ -52,12 +53,14 @@ class Jobs:
         :param reports: Folder of the evaluation reports.
         :param command: Put before the arguments of a job.
         :param keep: Finished jobs that are kept, the newest.
+        :param home: RAGVOICE_HOME, of which ingests read the uploads only.
         """
         self._folder = folder.expanduser().resolve()
         self._index = index
         self._reports = reports
         self._command = tuple(command)
         self._keep = keep
+        self._home = home
 
     def start(self, person: Person, work: Work) -> Job:
         """:raises AccessError: when the person may not.
@@ -70,7 +73,7 @@ class Jobs:
             self._prune()
             created = time.time()
             id_ = f"{datetime.fromtimestamp(created, UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-            place = Place(self._index, self._reports, id_, person.groups)
+            place = Place(self._index, self._reports, id_, person.groups, self._home)
             arguments, alone = work.arguments(place), work.alone(place)
             self._refuse_second(alone)
             made = {
@@ -92,7 +95,7 @@ class Jobs:
         :param kinds: Of these kinds only; none named: all.
         """
         found = (job for job in self._all() if _may_see(person, job) and (not kinds or job.kind in kinds))
-        return sorted(found, key=lambda job: job.id, reverse=True)
+        return sorted(found, key=lambda job: job.created, reverse=True)
 
     def get(self, person: Person, id_: str) -> Job:
         """:raises UsageError: when there is no such job.
@@ -163,8 +166,8 @@ class Jobs:
         threading.Thread(target=process.wait, daemon=True).start()  # leaves no zombie
 
     def _prune(self) -> None:
-        finished = sorted((job for job in self._all() if job.state != "running"), key=lambda job: job.id, reverse=True)
-        for job in finished[self._keep :]:
+        finished = sorted((job for job in self._all() if job.state != "running"), key=lambda job: job.created)
+        for job in finished[: -self._keep]:
             shutil.rmtree(self._folder / job.id, ignore_errors=True)
 
 

@@ -13,6 +13,9 @@ from typing import ClassVar, Literal, Protocol
 from ragvoice.errors import UsageError
 from ragvoice.people.person import Right
 
+UPLOADS = "documents"
+"""All that an ingest may name of RAGVOICE_HOME: the rest is passwords, turns and jobs."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -25,6 +28,8 @@ class Place:
     """Of the job."""
     groups: tuple[str, ...] = ()
     """Of who starts it."""
+    home: Path | None = None
+    """RAGVOICE_HOME; None where it has no place among the documents anyway."""
 
 
 class Work(Protocol):
@@ -74,6 +79,9 @@ class Ingest:
     def arguments(self, place: Place) -> list[str]:
         if not self.paths:
             raise UsageError("Name at least one folder or file.")
+        for path in self.paths:
+            if place.home is not None and _reads(path, place.home):
+                raise UsageError(f"{path} holds ragvoice's own files, which are no documents. Name other folders.")
         flags = [f"--index={place.index}", "--json"]
         flags += [f"--name={self.prefix}"] if self.prefix else []
         flags += ["--rebuild"] if self.rebuild else []
@@ -207,3 +215,11 @@ class Pull:
         if not self.model.strip():
             raise UsageError("Name a model.")
         return ["models", "pull", "--", self.model]
+
+
+def _reads(path: Path, home: Path) -> bool:
+    """Whether an ingest of `path` would come to what is in `home` beside the uploads; hidden folders are left out."""
+    named, home = path.expanduser().resolve(), home.resolve()
+    if home in (named, *named.parents):
+        return not named.is_relative_to(home / UPLOADS)
+    return named in home.parents and not any(part.startswith(".") for part in home.relative_to(named).parts)

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ragvoice.errors import RagVoiceError, UsageError
+from ragvoice.errors import AccessError, RagVoiceError, UsageError
+from ragvoice.people.accounts import Accounts
 from ragvoice.people.person import Person
 from ragvoice.server import shared
 from ragvoice.server.admission import authenticator, check_bind
@@ -18,7 +19,7 @@ from ragvoice.server.connection import LiveLoop
 from ragvoice.server.realtime import realtime_route
 from ragvoice.server.session import Session
 from ragvoice.server.tickets import Admitted
-from ragvoice.ui.sign_in import people_sign_in
+from ragvoice.ui.sign_in import oidc_is_configured, people_sign_in
 from ragvoice.voice.messages import LoopOptions
 
 if TYPE_CHECKING:
@@ -65,7 +66,27 @@ def _warm() -> None:
 
 
 def open_loop(admitted: Admitted, session: Session) -> LiveLoop:
-    return shared.desk().loop(admitted.person, admitted.conversation_id, loop_options(session))
+    desk = shared.desk()
+    accounts = Accounts(desk.settings.people_path)
+    return desk.loop(
+        admitted.person,
+        admitted.conversation_id,
+        loop_options(session),
+        as_of_now=lambda person: person if oidc_is_configured() else account_now(accounts, person),
+    )
+
+
+def account_now(accounts: Accounts, person: Person) -> Person:
+    """A connection may outlive a role, groups, and an account; a company's sign-in is asked at the next one only.
+
+    :raises AccessError: when people have accounts and this one has none any more.
+    """
+    if not accounts.exist():
+        return person
+    try:
+        return accounts.get(person.name).person
+    except UsageError as error:
+        raise AccessError("You have no account here any more. Sign in again.") from error
 
 
 def loop_options(session: Session) -> LoopOptions:

@@ -74,10 +74,6 @@ class ServerEvents:
         self.last_response_id: str | None = None
         self.last_answer_item: str | None = None
 
-    @property
-    def responding(self) -> bool:
-        return self._response is not None
-
     def typed(self, text: str) -> list[Json]:
         """A message of the user that was written."""
         with self._lock:

@@ -12,6 +12,8 @@ _ASIDE = re.compile(r"\s+[-–—|]\s+.*|[:;|([].*", re.DOTALL)
 _YEAR = re.compile(r"[\s,-]+(?:19|20)\d\d\b.*")
 _NUMBERED = re.compile(r"(?:(?:section|chapter|part|§)\s*)?(\d+(?:\.\d+)*)\b", re.IGNORECASE)
 _MAX_WORDS = 8
+_MAX_CHARACTERS = 300
+"""Looked at of a title; a document may have one of any length."""
 
 
 def spoken_source(citation: Citation) -> str:
@@ -26,7 +28,8 @@ def spoken_source(citation: Citation) -> str:
 def _name(citation: Citation) -> str:
     """The title without what follows the name, else the file's name; "the" before it."""
     for title in (citation.title, PurePosixPath(citation.source).stem):
-        words = _YEAR.sub("", _ASIDE.sub("", re.sub(r"[\s_]+", " ", title).strip())).replace("-", " ").split()
+        plain = re.sub(r"[\s_]+", " ", title[:_MAX_CHARACTERS]).strip()
+        words = _YEAR.sub("", _ASIDE.sub("", plain)).replace("-", " ").split()
         letters = sum(sign.isalpha() for sign in "".join(words))
         if letters > 3 and 2 * letters > len("".join(words)):
             name = " ".join(words[:_MAX_WORDS])

@@ -105,9 +105,13 @@ class TurnLog:
             return whole
 
     def shorten(self, turn_id: str, answer: str, *, person: str) -> None:
-        """Of an answer that was interrupted only this was heard; nothing happens where there is no such turn."""
+        """Of an interrupted answer only this was heard; its confidence, which was that of the whole, becomes 0.
+
+        Nothing happens where there is no such turn, or where this is all of it.
+        """
+        sql = "UPDATE turns SET answer = ?, confidence = 0 WHERE turn_id = ? AND person = ? AND trim(answer) != trim(?)"
         with self.opened() as database, writing(database):
-            database.execute("UPDATE turns SET answer = ? WHERE turn_id = ? AND person = ?", (answer, turn_id, person))
+            database.execute(sql, (answer, turn_id, person, answer))
 
     def withdraw(self, turn_id: str, *, person: str) -> None:
         """A turn that counts as never asked; nothing happens where there is none."""

@@ -205,17 +205,25 @@ def _take_live_turn(desk: Desk, person: Person, talk: Talk, turn_id: str | None)
         return
     talk.live_turn = turn_id
     known = {exchange.turn_id for exchange in talk.exchanges}
-    turns = desk.conversations(person).turns(talk.conversation_id)
+    try:
+        turns = desk.conversations(person).turns(talk.conversation_id)
+    except RagVoiceError:  # turns are not kept, or this one could not be
+        return
     talk.exchanges += [of_turn(turn) for turn in turns if turn.turn_id not in known]
     st.rerun()
 
 
 def _open(desk: Desk, person: Person, talk: Talk, conversation_id: str | None) -> None:
     """:param conversation_id: None for a new one."""
-    _stop(talk)
     stored = desk.conversations(person)
+    try:
+        turns = stored.turns(conversation_id) if conversation_id else ()
+    except RagVoiceError as error:
+        st.toast(label(str(error), 200), icon=":material/error:")
+        return
+    _stop(talk)
     talk.player.silence()
-    talk.exchanges = [of_turn(turn) for turn in stored.turns(conversation_id)] if conversation_id else []
+    talk.exchanges = [of_turn(turn) for turn in turns]
     talk.conversation_id = conversation_id or stored.resolve("new")
     talk.whole = False
 

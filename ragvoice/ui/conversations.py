@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ragvoice.contract import place_json, place_words, turn_json
-from ragvoice.ui.wording import ENDINGS, confidence_words, day_words, label
+from ragvoice.errors import RagVoiceError, TurnLogError
+from ragvoice.ui.wording import ENDINGS, confidence_words, day_words, label, trouble
 
 if TYPE_CHECKING:
     from ragvoice.desk import Desk
@@ -32,7 +33,12 @@ def draw(desk: Desk, person: Person, current: str, open_one: Callable[[str | Non
         on_click=open_one,
         args=(None,),
     )
-    found = desk.conversations(person).list()
+    try:
+        found = desk.conversations(person).list()
+    except TurnLogError as error:
+        words = trouble(error)
+        st.warning(f"**{words.title}.** {words.advice}", icon=":material/error:")
+        return
     if not found:
         st.caption("Your conversations will be listed here. Nobody else sees them.")
         return
@@ -87,7 +93,11 @@ def _draw_actions(desk: Desk, person: Person, current: str, open_one: Callable[[
 def _confirm_deletion(desk: Desk, person: Person, current: str, open_one: Callable[[str | None], None]) -> None:
 
     def delete() -> None:
-        desk.conversations(person).delete(current)
+        try:
+            desk.conversations(person).delete(current)
+        except RagVoiceError as error:
+            st.toast(label(str(error), 200), icon=":material/error:")
+            return
         open_one(None)
 
     st.write("Its questions, answers and ratings are removed from this server. This cannot be undone.")

@@ -69,7 +69,7 @@ def of_answer(answer: Answer) -> Exchange:
 
 
 def of_turn(turn: Turn) -> Exchange:
-    """An answer without any confidence was cut short: see `ragvoice.desk.cut_short`."""
+    """An answer without any confidence was cut short: see `ragvoice.desk_turns.cut_short`."""
     interrupted = turn.outcome == "answered" and turn.confidence == 0
     return Exchange(
         key=turn.turn_id,

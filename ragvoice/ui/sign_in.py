@@ -16,6 +16,7 @@ from ragvoice.people.claims import ClaimRules, person_of_claims
 from ragvoice.people.loopback import is_local
 from ragvoice.people.person import Person
 from ragvoice.settings import Settings, read_settings
+from ragvoice.ui.wording import label
 
 _SIGNED_IN = "signed_in"
 """In the session's state: name, stored password and time of signing in."""
@@ -128,7 +129,7 @@ def _sign_out() -> None:
 
 def _show_sign_out(person: Person, sign_out: Any) -> None:
     with st.sidebar:
-        st.caption(f"Signed in as {_plain(person.name)}")
+        st.caption(f"Signed in as {label(person.name)}")
         st.button("Sign out", icon=":material/logout:", on_click=sign_out)
 
 
@@ -143,8 +144,3 @@ def _anyone(settings: Settings) -> Person:
 def _accounts(file: Path) -> Accounts:
     """One for all sessions, so that guessing in many of them is slow, too."""
     return Accounts(file)
-
-
-def _plain(text: str) -> str:
-    """Without the meaning that Markdown gives to characters."""
-    return "".join(f"\\{letter}" if letter in r"\`*_{}[]()<>#+-.!|$:~" else letter for letter in text)

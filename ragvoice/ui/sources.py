@@ -13,6 +13,7 @@ import streamlit as st
 from ragvoice.contract import place_json, place_words
 from ragvoice.errors import RagVoiceError
 from ragvoice.ui.exchange import Spot
+from ragvoice.ui.wording import label
 
 if TYPE_CHECKING:
     from ragvoice.desk import Desk
@@ -131,7 +132,7 @@ def _open(desk: Desk, person: Person, spot: Spot) -> None:
     try:
         text = desk.document(person, spot.doc_id).text
     except RagVoiceError as error:
-        st.error(str(error), icon=":material/lock:")
+        st.error(label(str(error), 300), icon=":material/lock:")
         return
     part = excerpt(text, spot, PAGE_CONTEXT)
     earlier, part = folded(part, LEAD_IN)

@@ -64,9 +64,9 @@ class Answers:
         turn.held.clear()
         self._act(LetGo(turn.number))
 
-    def drop_untold(self) -> None:
-        """The person goes on, so what was begun answers half a question."""
-        if self._turn is not None and not self._turn.told:
+    def drop_untold(self, number: int | None = None) -> None:
+        """The person goes on, so what was begun answers half a question. :param number: This turn only."""
+        if self._turn is not None and not self._turn.told and number in (None, self._turn.number):
             self._act(CancelTurn(self._turn.number))
             self._turn = None
 

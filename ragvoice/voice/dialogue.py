@@ -40,6 +40,7 @@ from ragvoice.voice.messages import (
     Recognised,
     Sound,
     TurnEnded,
+    TurnHeldUp,
     TurnYielded,
     Typed,
 )
@@ -96,7 +97,8 @@ class Dialogue:
     @property
     def unrecognised_s(self) -> float:
         """Seconds of sound that are held for the recogniser."""
-        return self._utterance.unfinished_s if self._utterance else 0.0
+        utterance = self._utterance  # `VoiceLoop.hear` asks from another thread
+        return utterance.unfinished_s if utterance else 0.0
 
     def step(self, given: Input, now: float) -> list[Action]:
         """:param now: seconds of any clock that runs evenly; it only says how far the player may be."""
@@ -109,6 +111,8 @@ class Dialogue:
                 self._recognised(job, result)
             case TurnYielded(turn, event):
                 self._answers.yielded(turn, event, now)
+            case TurnHeldUp(turn):
+                self._answers.drop_untold(turn)
             case TurnEnded(turn, error):
                 self._answers.ended(turn, error, now)
             case Typed(text):

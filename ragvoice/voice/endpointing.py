@@ -42,17 +42,13 @@ class Endpointer:
     def __init__(self, pause_s: float = 0.2):
         self._pause_s = pause_s
         self._now_s = 0.0
+        """Of sound that was seen."""
         self._voiced = False
         self._run_s = 0.0
         self._end_s = 0.0
         self.speaking = False
         """Between `SpeechStarted` and `SpeechEnded`."""
         self.paused = False
-
-    @property
-    def now_s(self) -> float:
-        """Seconds of sound seen."""
-        return self._now_s
 
     def step(self, probability: float, *, end_after_s: float, onset_s: float = ONSET_S) -> Endpoint | None:
         """:param probability: of speech in this window.

@@ -41,6 +41,8 @@ from ragvoice.voice.turn_worker import Ask, TurnWorker
 
 MAX_WAITING_S = 120.0
 """Sound that may wait to be looked at or recognised; a sender that is so far ahead does not listen to `hear`."""
+PATIENCE_S = 15.0
+"""Longer than a pause within a question: whoever turns the microphone off in one must not hold up everybody else."""
 
 _log = logging.getLogger(__name__)
 
@@ -83,7 +85,7 @@ class VoiceLoop:
         self._unseen = threading.Lock()
         self.closed = threading.Event()
         """Set when `close` is called."""
-        self._turns = TurnWorker(ask, self._inbox.put)
+        self._turns = TurnWorker(ask, self._inbox.put, patience_s=PATIENCE_S)
         self._recogniser = ThreadPoolExecutor(1, "voice-recognise")
         self._preparer = ThreadPoolExecutor(1, "voice-prepare")
         self._newest: str | None = None

@@ -78,12 +78,19 @@ class TurnYielded:
 
 
 @dataclass(frozen=True)
+class TurnHeldUp:
+    """It has waited long at its first sentence, and others wait for it."""
+
+    turn: int
+
+
+@dataclass(frozen=True)
 class TurnEnded:
     turn: int
     error: RagVoiceError | None = None
 
 
-Input = Sound | Typed | Commit | Clear | Interrupt | Played | Recognised | TurnYielded | TurnEnded
+Input = Sound | Typed | Commit | Clear | Interrupt | Played | Recognised | TurnYielded | TurnHeldUp | TurnEnded
 
 
 @dataclass(frozen=True)

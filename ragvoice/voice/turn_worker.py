@@ -13,7 +13,7 @@ from langchain_core.runnables.config import set_config_context
 
 from ragvoice.errors import RagVoiceError
 from ragvoice.voice.events import TurnEvent
-from ragvoice.voice.messages import Question, TurnEnded, TurnYielded
+from ragvoice.voice.messages import Question, TurnEnded, TurnHeldUp, TurnYielded
 from ragvoice.voicebot import Said
 
 Ask = Callable[[Question], Iterator[TurnEvent]]
@@ -50,11 +50,13 @@ class TurnWorker:
 
     :param report: called from that thread with what each turn yields and with its end, unless it was cancelled before
         it began.
+    :param patience_s: after which it is reported that nobody has let the turn go on.
     """
 
-    def __init__(self, ask: Ask, report: Callable[[TurnYielded | TurnEnded], None]):
+    def __init__(self, ask: Ask, report: Callable[[TurnYielded | TurnHeldUp | TurnEnded], None], *, patience_s: float):
         self._ask = ask
         self._report = report
+        self._patience_s = patience_s
         self._turns: dict[int, _Turn] = {}
         self._waiting: queue.SimpleQueue[_Turn | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="voice-turns", daemon=True)
@@ -96,7 +98,8 @@ class TurnWorker:
                     if turn.cancelled:
                         break
                     self._report(TurnYielded(turn.number, event))
-                    if isinstance(event, Said):
+                    if isinstance(event, Said) and not turn.go.wait(self._patience_s):
+                        self._report(TurnHeldUp(turn.number))
                         turn.go.wait()
                     if turn.cancelled:
                         break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.outputs import ChatGenerationChunk
 from pydantic import PrivateAttr
 
@@ -54,6 +55,19 @@ class ReadingAheadChat(ScriptedChat):
     def _stream(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
         self._asked.append(messages[-1].text)
         return super()._stream(messages, *args, **kwargs)
+
+
+class RefusingChat(ScriptedChat):
+    """Refuses with probability 0.6, unless it is kept from it."""
+
+    def avoiding(self, words: str) -> ScriptedChat:
+        assert words == ABSTENTION
+        return ScriptedChat(messages=iter([AIMessage("You get 25 days of annual leave.")]))
+
+    def _stream(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        for word in ("That is not ", "in the documents."):
+            message = AIMessageChunk(content=word, response_metadata={"logprobs": [math.log(0.6)]})
+            yield ChatGenerationChunk(message=message)
 
 
 @dataclass
@@ -108,6 +122,32 @@ def test_a_supported_sentence_is_said_and_quoted_to_the_letter() -> None:
 )
 def test_what_the_passages_do_not_say_is_not_said(words: str) -> None:
     assert_abstained(say(words))
+
+
+def _asked_twice(slope: float, adapter: str | None = "leave-1") -> Said:
+    """The confidence falls with the probability of refusing: P(right) = sigmoid(1 - slope * p)."""
+    features, none = ("refusal",) if slope else (), np.zeros(1 if slope else 0)
+    weights = np.full((len(features), 1), -slope)
+    confidence = ConfidenceModel(features, none, none + 1.0, (weights,), (np.array([1.0]),))
+    chat = RefusingChat(messages=iter([]))
+    answering = Answering(chat, confidence, relative_score=0.0, min_confidence=0.5, adapter=adapter)
+    stream = answering.stream(QUESTION, (PASSAGE, OTHER))
+    return Said(list(stream), stream.verdict)
+
+
+def test_a_trained_model_that_refuses_is_asked_again_and_the_confidence_decides() -> None:
+    said = _asked_twice(1.0)
+    assert said.verdict.answer == "You get 25 days of annual leave."
+    assert said.verdict.evidence["refusal"] == pytest.approx(0.6)
+    assert said.verdict.confidence == pytest.approx(1 / (1 + math.exp(-0.4)))
+    refused = _asked_twice(3.0)
+    assert_abstained(refused)
+    assert refused.verdict.draft == "You get 25 days of annual leave."
+
+
+@pytest.mark.parametrize(("slope", "adapter"), [(0.0, "leave-1"), (1.0, None)], ids=["not weighed", "not trained"])
+def test_otherwise_a_refusal_is_a_refusal(slope: float, adapter: str | None) -> None:
+    assert_abstained(_asked_twice(slope, adapter))
 
 
 def test_an_unsure_answer_is_not_said() -> None:

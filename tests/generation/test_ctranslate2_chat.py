@@ -71,6 +71,13 @@ def test_what_was_read_ahead_changes_no_token(chat: CTranslate2ChatModel) -> Non
     assert replies() == unprepared
 
 
+def test_another_answer_than_one_that_begins_so(chat: CTranslate2ChatModel) -> None:
+    other = chat.avoiding("The capital").invoke(CAPITAL).text
+    assert other
+    assert not other.startswith("The")
+    assert chat.avoiding("Never said").invoke(CAPITAL).text == "The capital of France is Paris."
+
+
 def test_prompt_without_a_front_is_not_read_ahead(chat: CTranslate2ChatModel) -> None:
     assert not chat.prepare(CAPITAL)
 

@@ -53,6 +53,14 @@ def test_decoding_is_greedy(tiny_llama: Path) -> None:
     assert reply(chat) == first != reply(chat, [HumanMessage("w7 w8")])
 
 
+def test_another_reply_than_one_that_begins_so(tiny_llama: Path) -> None:
+    chat = open_chat(tiny_llama)
+    first = reply(chat)
+    other = chat.avoiding(first).invoke(WORDS).text
+    assert other.split()[0] != first.split()[0]
+    assert chat.avoiding("w7" if not first.startswith("w7 ") else "w8").invoke(WORDS).text == first
+
+
 def test_logprob_is_that_of_the_chosen_token(tiny_llama: Path) -> None:
     import torch
 

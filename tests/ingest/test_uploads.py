@@ -114,6 +114,23 @@ def test_nothing_and_too_much_are_refused(tmp_path: Path, content: bytes, reason
         save_upload(tmp_path, "a.md", content, [], max_bytes=4)
 
 
+def test_where_the_new_version_finds_no_room_the_old_one_keeps_its_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_upload(tmp_path, "pay.md", b"secret", ["board"])
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ingest.uploads.os.fchmod", full)
+    with pytest.raises(DocumentError, match="No space left"):
+        save_upload(tmp_path, "pay.md", b"for everyone", [])
+
+    assert (tmp_path / "pay.md").read_bytes() == b"secret"
+    assert groups_of(tmp_path, "pay.md") == ("board",)
+    assert not list(tmp_path.glob(".upload-*"))
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written_is_said_in_words(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)

@@ -49,6 +49,21 @@ def test_what_can_be_no_work_is_refused_before_it_starts(work: Work) -> None:
         work.arguments(PLACE)
 
 
+def test_passwords_and_what_people_have_asked_are_no_documents(tmp_path: Path) -> None:
+    home = tmp_path / "srv" / "ragvoice"
+    (home / "documents" / "hr").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(home)
+    place = Place(Path("/i"), Path("/reports"), "1", home=home)
+
+    for named in (home, home / "people.toml", home / "jobs", home / "documents" / "..", tmp_path, tmp_path / "link"):
+        with pytest.raises(UsageError, match="own files"):
+            Ingest((tmp_path / "handbook", named)).arguments(place)
+    for named in (home / "documents", home / "documents" / "hr", tmp_path / "srv" / "handbook"):
+        assert Ingest((named,)).arguments(place)[-1] == str(named)
+    hidden = Place(Path("/i"), Path("/reports"), "1", home=tmp_path / ".local" / "ragvoice")
+    assert Ingest((tmp_path,)).arguments(hidden)
+
+
 def test_all_that_writes_one_index_is_done_alone() -> None:
     first, second = Ingest((Path("a"),)), Ingest((Path("b"),), rebuild=True)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,11 @@ pytest.importorskip("streamlit")
 
 from streamlit.web.server.app_discovery import discover_asgi_app
 
+from ragvoice.commands.ui import ui
+from ragvoice.errors import AccessError
+from ragvoice.people import passwords
+from ragvoice.people.accounts import Accounts
+from ragvoice.people.person import Person
 from ragvoice.server import asgi, shared
 from ragvoice.server.session import Session
 from ragvoice.settings import Settings
@@ -59,3 +65,29 @@ def test_what_a_client_chooses_is_what_the_loop_is_opened_with():
     assert asgi.loop_options(Session("s", pause_s=3.0)).patient_pause_s == 3.0
     assert asgi.loop_options(Session("s", by_hand=True)).patient_pause_s > 3600
     assert asgi.loop_options(Session("s", interrupts=False)).echo == "half_duplex"
+
+
+def test_both_ways_to_start_it_are_configured_alike(at_home, monkeypatch):
+    given = {}
+    monkeypatch.setattr("streamlit.starlette.App.run", lambda app, config: given.update(config))
+    ui(port=8501)
+
+    sections = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
+    filed = {f"{section}.{name}": value for section, values in sections.items() for name, value in values.items()}
+    assert {name: value for name, value in given.items() if name != "server.port"} == filed
+    assert given["client.showErrorDetails"] == "none"
+
+
+def test_a_connection_has_the_groups_of_now_and_ends_with_the_account(at_home, monkeypatch):
+    monkeypatch.setattr(passwords, "COST", (16, 8, 1))
+    accounts, bob = Accounts(at_home / "people.toml"), Person("bob", "asker", ("hr",))
+    assert asgi.account_now(accounts, bob) is bob  # nobody signs in
+
+    for person in (Person("root", "admin"), bob):
+        accounts.add(person, "a long password")
+    accounts.change("bob", groups=())
+    assert asgi.account_now(accounts, bob) == Person("bob", "asker", ())
+
+    accounts.remove("bob")
+    with pytest.raises(AccessError, match="no account"):
+        asgi.account_now(accounts, bob)

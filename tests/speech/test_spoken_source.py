@@ -37,6 +37,8 @@ def citation(
             citation("7 " * 20, source="one two three four five six seven eight nine ten.pdf"),
             "According to the one two three four five six seven eight.",
         ),
+        (citation("Travel policy" + 300 * " -" + " A1", "4 Hotels"), "According to the Travel policy, section 4."),
+        (citation(300 * "-" + "Policy", source="leave.md"), "According to the leave."),  # no further is looked
         (citation("Rules", place=Place("time_s", 61.5)), "According to the Rules."),
     ],
 )

@@ -260,6 +260,28 @@ def test_a_turn_of_the_live_voice_appears_once_it_is_logged(desk: Desk) -> None:
     assert html(checked(test.run())).count("Take them by March.") == 1
 
 
+def test_a_turn_of_the_live_voice_that_is_not_kept_is_no_error(desk: Desk) -> None:
+    test = page(desk, voice=lambda desk, person, conversation_id: "f" * 32)
+    assert not test.error
+
+
+def test_a_log_that_cannot_be_read_keeps_nobody_from_asking(tmp_path: Path, bot: ScriptedBot) -> None:
+    (tmp_path / "turns.sqlite").mkdir()
+    test = ask(page(make_desk(tmp_path, bot)), "How much leave in Poland?")
+
+    assert "Take them by March." in html(test)
+    assert "cannot be read" in test.sidebar.warning[0].value
+
+
+def test_a_conversation_that_was_deleted_elsewhere_stays_closed(desk: Desk) -> None:
+    test = ask(page(desk), "How much leave in Poland?")
+    [stored] = desk.conversations(ADA).list()
+    button = next(one for one in test.button if one.key == f"conversation-{stored.conversation_id}")
+    desk.conversations(ADA).delete(stored.conversation_id)
+    checked(button.click().run())
+    assert "no conversation" in test.toast[0].value
+
+
 def test_open_shows_the_document_at_the_place(desk: Desk) -> None:
     test = ask(page(desk), "How much leave?")
     [button] = [one for one in test.button if one.label == "Open"]

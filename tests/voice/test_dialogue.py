@@ -30,6 +30,7 @@ from ragvoice.voice.messages import (
     Recognise,
     Sound,
     StartTurn,
+    TurnHeldUp,
     Typed,
 )
 from ragvoice.voicebot import Heard
@@ -298,6 +299,19 @@ def test_failures_end_the_turn_and_not_the_conversation(scene: Scene) -> None:
     asked(scene)
 
     assert scene.last(StartTurn)
+
+
+def test_what_was_held_up_is_begun_again_when_the_turn_is_over(scene: Scene) -> None:
+    scene.speak(0.8)
+    scene.silence(0.25)
+    scene.recognise(QUESTION)
+    scene.answer(said("You get 25.", 1.0))
+
+    assert scene.give(TurnHeldUp(2)) == []  # another one
+    assert scene.give(TurnHeldUp(1)) == [CancelTurn(1)]
+    over = scene.silence(0.5)
+    assert [over[1], over[2]] == [StartTurn(2, scene.last(StartTurn).question), LetGo(2)]
+    assert scene.give(TurnHeldUp(2)) == []  # it is told
 
 
 def test_people_before_one_are_told_once_the_turn_is_certain(scene: Scene) -> None:

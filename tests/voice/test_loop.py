@@ -183,6 +183,19 @@ def test_half_a_question_is_read_no_further_than_its_first_sentence(bot: Bot) ->
     loop.close()
 
 
+def test_half_a_question_holds_nobody_up_when_no_more_sound_comes(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ragvoice.voice.loop.PATIENCE_S", 0.05)
+    loop = VoiceLoop(bot.ask, Recogniser(), detector=ReadsSamples())
+    speak(loop, then_silence=0.3)
+    assert bot.closed.wait(WAIT_S)
+
+    bot.may_finish.set()
+    loop.commit()
+    until(loop.events(), type(answer("")))
+    loop.close()
+    assert len(bot.asked) == 2
+
+
 @pytest.mark.parametrize("error", [GenerationError("the server is down"), ZeroDivisionError("a bug")])
 @pytest.mark.filterwarnings("ignore")
 def test_a_failed_turn_is_told_and_the_next_one_works(error: Exception) -> None:

@@ -8,12 +8,8 @@ import pytest
 
 from ragvoice.build import build_speech_to_text
 from ragvoice.cli import main
-from ragvoice.commands.talk import _Conversation
-from ragvoice.datatypes import Answer, Message
 from ragvoice.settings import Settings
 from ragvoice.speech.audio import decode
-from ragvoice.voice.events import Interrupted
-from ragvoice.voicebot import Said
 
 RECORDING = next((Path(__file__).resolve().parents[2] / "data" / "recordings").glob("tf-011-*.flac"))
 
@@ -29,7 +25,8 @@ def test_a_recorded_question_is_answered_aloud_with_its_source(
     shown = capsys.readouterr().out
     assert "You: From which day do I need a doctor's note" in shown
     assert "hr/employee-handbook.pdf" in shown
-    assert "eighth day" in build_speech_to_text(settings).transcribe(decode(output)).text.lower()
+    said_again = build_speech_to_text(settings).transcribe(decode(output)).text.lower()
+    assert "eighth day" in said_again.replace("8th", "eighth")  # the voice is not the same twice, nor is its spelling
 
 
 @pytest.mark.parametrize(
@@ -40,27 +37,15 @@ def test_wrong_use(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None
     assert "--" in capsys.readouterr().err
 
 
-class Bot:
-    def __init__(self) -> None:
-        self.histories: list[tuple[Message, ...]] = []
+def test_a_conversation_without_a_record(
+    sample_index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is left of the conversation."""
+    log = tmp_path / "turns.sqlite"
+    monkeypatch.setenv("RAGVOICE_TURNS", str(log))
+    files = ["--input", str(RECORDING), "--input", str(RECORDING), "--output", str(tmp_path / "answer.wav"), "--fast"]
 
-    def turn(self, question: str, history: tuple[Message, ...], groups: object, *, speak: bool):  # type: ignore[no-untyped-def]
-        self.histories.append(history)
-        yield Said("You get 25 days.", None, None)
-        yield Answer("t1", question, question, "answered", "You get 25 days.", 1.0)
+    assert main(["talk", *files, "--no-log", "--index", str(sample_index)]) == 0
 
-
-@pytest.mark.parametrize("finished", [True, False])
-def test_the_next_turn_knows_how_much_was_heard(finished: bool) -> None:
-    bot, logged = Bot(), []
-    conversation = _Conversation(bot, (), lambda done, history: logged.append(done))  # type: ignore[arg-type]
-    turn = conversation.ask("How many holidays?")
-    next(turn)
-    if finished:
-        next(turn)
-    conversation.interrupted(Interrupted("You get", 0.5, "t1" if finished else None))
-    turn.close()  # type: ignore[attr-defined]
-    next(conversation.ask("And in Poland?"))
-
-    assert bot.histories[-1] == (Message("user", "How many holidays?"), Message("agent", "You get"))
-    assert len(logged) == int(finished)
+    assert capsys.readouterr().out.count("You: From which day do I need a doctor's note") == 2
+    assert not log.exists()

@@ -121,6 +121,8 @@ class Talk {
   }
 
   mute() {
+    // Who presses the button at the end of a question has asked it: no more sound will tell the server of the pause.
+    if (this.state === "hearing") this.send({ type: "input_audio_buffer.commit" });
     this.audio.deafen();
     this.microphone = false;
     this.unsent = [];

@@ -46,6 +46,7 @@ def test_the_others_are_left_out_and_counted() -> None:
         turn("t2", -1, reason="wrong year"),
         turn("t3", 1, outcome="clarify"),
         turn("t4", 1, citations=()),
+        turn("t8", 1, answer="You get", confidence=0.0),
         turn("t5", 1),
         turn("t6", 1, "how many days"),  # the same words
         turn("t7", 1, history=HISTORY),  # the same words after others
@@ -57,6 +58,7 @@ def test_the_others_are_left_out_and_counted() -> None:
         "rated bad, without a corrected answer": 1,
         "neither answered nor declined": 1,
         "answered without a citation": 1,
+        "interrupted": 1,
         "asked again": 1,
     }
 

@@ -1,0 +1,48 @@
+"""The conversation of the live microphone, run by Node; socket and sound only note what is asked of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from importlib.resources import files
+
+import pytest
+
+pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
+
+_HARNESS = """
+const RATE = 24000, sent = [];
+class Audio24 { listen() { return RATE; } deafen() {} silence() {} }
+globalThis.location = { protocol: "http:", host: "here" };
+globalThis.WebSocket = class { send(text) { sent.push(JSON.parse(text).type); } close() {} };
+"""
+
+
+def sent_by(script: str) -> list[str]:
+    """:returns: Types of the client's events."""
+    source = files("ragvoice.ui.voice_widget").joinpath("talk.js").read_text(encoding="utf-8")
+    code = f"""{_HARNESS}{source}
+    (async () => {{
+      const talk = new Talk();
+      talk.draw = () => {{}};
+      talk.attach({{ ticket: "t", conversation_id: "c", path: "/" }}, {{ setTriggerValue() {{}} }});
+      const hear = (type, more) => talk.received({{ type, ...more }});
+      hear("session.created");
+      await talk.toggle();
+      sent.length = 0;
+      {script}
+      console.log(JSON.stringify(sent));
+    }})();
+    """
+    done = subprocess.run(["node", "-"], input=code, capture_output=True, text=True, timeout=60, check=True)
+    types: list[str] = json.loads(done.stdout)
+    return types
+
+
+def test_the_button_at_the_end_of_a_question_asks_it():
+    assert sent_by('hear("input_audio_buffer.speech_started"); await talk.toggle();') == ["input_audio_buffer.commit"]
+
+
+def test_the_button_while_nobody_speaks_only_ends_the_listening():
+    assert sent_by("await talk.toggle();") == []
