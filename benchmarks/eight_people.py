@@ -37,7 +37,6 @@ from ragvoice.voice.events import Failed, NothingHeard
 from ragvoice.voicebot import Said
 
 ROOT = Path(__file__).resolve().parent.parent
-PEOPLE = 8
 Ask = Callable[[Person, int], "Asked"]
 
 
@@ -78,7 +77,7 @@ def followed(events: Iterable[object], began_at: float) -> Asked:
 
 def live(desk: Desk, person: Person, question: Spoken) -> Asked:
     loop = desk.loop(person)
-    watchdog = threading.Timer(PATIENCE_S * PEOPLE, loop.close)
+    watchdog = threading.Timer(10 * PATIENCE_S, loop.close)
     watchdog.daemon = True
     watchdog.start()
     microphone = Microphone(loop.hear, question.sound)
@@ -128,6 +127,7 @@ def mixed_up(desk: Desk, persons: Sequence[Person], answered: Sequence[Sequence[
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--people", type=int, default=8)
     parser.add_argument(
         "--kinds", nargs="+", choices=["typed", "recorded", "live"], default=["typed", "recorded", "live"]
     )
@@ -138,21 +138,21 @@ def main() -> None:
     subprocess.run([*command, "--index", str(arguments.index)], check=True, stdout=subprocess.DEVNULL)
     folder = ROOT / "data" / "recordings"
     lines = [json.loads(line) for line in (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
-    lines = lines[2 :: len(lines) // PEOPLE][:PEOPLE]
+    lines = lines[2 :: len(lines) // arguments.people][: arguments.people]
     texts = [line["transcript"] for line in lines]
     sounds = [one for line in lines if (one := spoken(folder / line["file"]))]
 
     everything: dict[str, list[dict[str, Any]]] = {}
     print(
-        "| questions | first sound alone, mean s | longest of eight | times "
-        "| whole answer alone, mean s | longest of eight | times |"
+        "| questions | first sound alone, mean s | longest at once | times "
+        "| whole answer alone, mean s | longest at once | times |"
     )
     print("| --- |" + " --- |" * 6, flush=True)
     remarks = list[str]()
     for kind in arguments.kinds:
         with tempfile.TemporaryDirectory() as scratch:
             desk = build_desk(read_settings(index=arguments.index, turns=Path(scratch) / "turns.sqlite"))
-            persons = [Person(f"person {number}") for number in range(PEOPLE)]
+            persons = [Person(f"person {number}") for number in range(arguments.people)]
 
             def ask(person: Person, number: int, kind: str = kind, desk: Desk = desk) -> Asked:
                 if kind == "live":
