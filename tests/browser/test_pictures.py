@@ -1,4 +1,4 @@
-"""The pictures of the pages in docs/pictures: RAGVOICE_PICTURES=docs/pictures pytest -m slow tests/browser/test_pictures.py
+"""The pictures in docs/pictures: RAGVOICE_PICTURES=docs/pictures pytest -m slow tests/browser/test_pictures.py
 
 Without that variable the pages are drawn all the same, and looked at for errors only.
 """
