@@ -30,7 +30,9 @@ PAGES: tuple[tuple[Right, str, str, str], ...] = (
 """Right, title, module with `render(desk, person)`, icon. The library checks the right again."""
 
 
-def draw(find_person: Callable[[], Person | None], desk: Callable[[], Desk], live_voice: LiveVoice | None = None) -> None:
+def draw(
+    find_person: Callable[[], Person | None], desk: Callable[[], Desk], live_voice: LiveVoice | None = None
+) -> None:
     """
     :param find_person: Whoever looks at the page; None where nobody is signed in, with the way to do so drawn.
     :param desk: The one of this process; its errors are shown, not raised.

@@ -30,7 +30,7 @@ _NOTE = "people_note"
 def render(desk: Desk, person: Person) -> None:
     """:raises AccessError: for anybody but an admin."""
     accounts = desk.accounts(person)
-    st.title("People")
+    st.title("People", anchor=False)
     if oidc_is_configured():
         st.info(
             "People sign in through your company. Their groups come from there; the settings oidc_owners and "
@@ -79,7 +79,7 @@ def _show_person(desk: Desk, admin: Person, accounts: Accounts, one: Person, gro
 
 
 def _show_add(accounts: Accounts, groups: list[str], *, first: bool) -> None:
-    st.subheader("Add a person")
+    st.subheader("Add a person", anchor=False)
     with st.form("add"):
         name = st.text_input("Name", help="Their e-mail address, or any name.", autocomplete="off")
         role = st.selectbox("Role", _ROLES, _ROLES.index("admin") if first else 0, format_func=_MEANING.__getitem__)

@@ -59,7 +59,7 @@ def microphone_file(recording: Path, folder: Path) -> Path:
 
 
 def sound_of(page: Page) -> AudioChunk:
-    """All that the page has sent to the loudspeaker; where it was silent for longer, a second is left of the silence."""
+    """All that the page has sent to the loudspeaker; a second is left of every longer silence."""
     rate_hz, blocks = page.evaluate("[window.rememberedSound.rate, window.rememberedSound.blocks]")
     if not blocks:
         return AudioChunk(np.zeros(0, np.float32), 16_000)
@@ -68,7 +68,7 @@ def sound_of(page: Page) -> AudioChunk:
 
 
 def heard_until_ms(page: Page) -> float:
-    """From the latest key, click or word (`speak_up.js`) to the last sample that was not silent; 0 if there was none since."""
+    """From the latest key, click or word (`speak_up.js`) to the last sample that was not silent; 0: none since."""
     return float(page.evaluate("window.rememberedSound.sinceLatestPress()"))
 
 

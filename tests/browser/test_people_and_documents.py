@@ -92,6 +92,7 @@ def test_a_document_uploaded_for_a_group_answers_its_members_alone(
     groups = page.get_by_role("combobox", name="Who may read them")
     groups.fill("cyclists")
     groups.press("Enter")
+    groups.press("Escape")  # the list of groups
     page.get_by_role("button", name="Upload and ingest").click()
     expect(page.get_by_text("Last complete ingest: 1 added")).to_be_visible(timeout=120_000)
 

@@ -1,4 +1,4 @@
-"""The pictures of the pages in docs/pictures: RAGVOICE_PICTURES=docs/pictures pytest -m slow tests/browser/test_pictures.py
+"""The pictures in docs/pictures: RAGVOICE_PICTURES=docs/pictures pytest -m slow tests/browser/test_pictures.py
 
 Without that variable the pages are drawn all the same, and looked at for errors only.
 """
@@ -86,8 +86,8 @@ def test_documents(page: Page, served: ServedPage, picture: Picture):
 
 def test_quality(page: Page, served: ServedPage, picture: Picture):
     page.goto(served.at("quality"))
-    page.get_by_label("Set of questions").fill(str(ROOT / "data"))
-    page.get_by_label("Questions", exact=True).fill("12")
+    page.get_by_role("textbox", name="Set of questions").fill(str(ROOT / "data"))
+    page.get_by_role("spinbutton", name="Questions").fill("12")
     page.get_by_role("button", name="Start").click()
 
     expect(page.get_by_role("tab", name="Figures")).to_be_visible(timeout=1000 * _EVALUATION_S)

@@ -34,7 +34,7 @@ WEEKLY_HOURS = RECORDINGS / "tf-003-slt.flac"
 PASSWORD = RECORDINGS / "tf-074-slt.flac"
 SPEAK_UP = Path(__file__).with_name("speak_up.js")
 SILENT_WITHIN_MS = {"Escape": 1000, "button": 1000, "voice": 3000}
-"""Far more than docs/voice.md measures: the tests may share their machine. A voice has to be recognised as one first."""
+"""Far more than docs/voice.md measures: the tests may share their machine. A voice is recognised as one first."""
 
 Listening = Callable[..., AbstractContextManager[Page]]
 
