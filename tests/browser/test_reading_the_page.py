@@ -65,7 +65,7 @@ def test_what_is_not_in_the_documents_looks_different(page: Page, served: Served
     ask(page, "What's the capital of Australia?")
 
     finished_answers(page, 1)
-    expect(page.get_by_text(re.compile("Not in the documents$"))).to_be_visible()
+    expect(page.get_by_text(re.compile("Not in the documents$")).first).to_be_visible()
     expect(page.locator(".rv-missing")).to_be_visible()
     expect(page.get_by_role("heading", name="Sources")).to_have_count(0)
 
