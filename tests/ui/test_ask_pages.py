@@ -22,7 +22,7 @@ def script() -> None:
     draw(lambda: st.session_state["the_person"], st.session_state["the_desk"])
 
 
-def page(person: Person, desk: Any) -> AppTest:
+def page(person: Person | None, desk: Any) -> AppTest:
     test = AppTest.from_function(script, default_timeout=20)
     test.session_state["the_person"], test.session_state["the_desk"] = person, desk
     test.run()
@@ -56,11 +56,16 @@ def test_pages_are_those_of_the_role(
 
 def test_while_nobody_is_signed_in_addresses_are_known_but_no_page_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[list[str], str]] = []
-    monkeypatch.setattr(
-        main.st, "navigation", lambda pages, position: calls.append(([one.url_path for one in pages], position))
-    )
-    main.draw(lambda: None, lambda: pytest.fail("nobody is there to need it"))
+    navigation = main.st.navigation
+
+    def noted(pages: Any, position: Any) -> Any:
+        calls.append(([one.url_path for one in pages], position))
+        return navigation(pages, position=position)
+
+    monkeypatch.setattr(main.st, "navigation", noted)
+    shown = page(None, lambda: pytest.fail("nobody is there to need it"))
     assert calls == [(["", "documents", "quality", "tuning", "preferences", "people_page"], "hidden")]
+    assert [*shown.title, *shown.error, *shown.chat_input] == []
 
 
 def test_an_index_that_is_missing_is_said_kindly() -> None:
