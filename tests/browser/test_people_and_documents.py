@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from asking import ask, finished_answers, sources
 from chromium import new_page
 from playwright.sync_api import Browser, Page, expect
 from served_page import PASSWORD, ServedPage, served_page
+from typed_questions import ask, finished_answers, sources
 
 from ragvoice.people.person import Person
 

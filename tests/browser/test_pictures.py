@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from asking import ask, finished_answers, open_ask
 from chromium import new_page
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from served_page import ROOT, ServedPage, served_page
+from typed_questions import ask, finished_answers, open_ask
 
 from ragvoice.people.accounts import Accounts
 from ragvoice.people.person import Person

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from asking import ask, finished_answers, open_ask, sources
 from chromium import new_page
 from playwright.sync_api import Browser, Locator, Page, expect
 from served_page import ServedPage
+from typed_questions import ask, finished_answers, open_ask, sources
 
 pytestmark = pytest.mark.slow
 

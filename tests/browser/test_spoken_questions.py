@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asking import ask, finished_answers, open_ask, sources
 from chromium import (
     chromium,
     heard_until_ms,
@@ -21,6 +20,7 @@ from chromium import (
 )
 from playwright.sync_api import Page, Playwright, expect
 from served_page import ROOT, ServedPage
+from typed_questions import ask, finished_answers, open_ask, sources
 
 from ragvoice.datatypes import AudioChunk
 from ragvoice.settings import Settings

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from asking import ask, finished_answers, open_ask, sources
 from playwright.sync_api import Page, expect
 from served_page import ServedPage
+from typed_questions import ask, finished_answers, open_ask, sources
 
 
 def test_a_typed_question_is_answered_with_its_source(page: Page, served: ServedPage):

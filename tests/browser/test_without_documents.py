@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from asking import ask, open_ask
 from playwright.sync_api import Page, expect
 from served_page import served_page
+from typed_questions import ask, open_ask
 
 pytestmark = pytest.mark.slow
 
