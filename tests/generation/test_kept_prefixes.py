@@ -116,10 +116,10 @@ def test_a_front_that_could_not_be_read_is_not_kept(folder: Path) -> None:
     assert kept.keep(FRONT, "q"), "and nobody is at work any more"
 
 
-def test_ctranslate2_waits_while_a_token_is_dealt_with(small_ctranslate2: Path) -> None:
+def test_ctranslate2_waits_while_a_token_is_dealt_with(default_ctranslate2: Path) -> None:
     import ctranslate2
 
-    generator = ctranslate2.Generator(str(small_ctranslate2), intra_threads=1)
+    generator = ctranslate2.Generator(str(default_ctranslate2), intra_threads=1)
     written = list[int]()
 
     class Watched:
@@ -130,7 +130,7 @@ def test_ctranslate2_waits_while_a_token_is_dealt_with(small_ctranslate2: Path) 
 
             return generator.generate_tokens(prompt, callback=noted, **options)  # type: ignore[no-any-return]
 
-    kept = KeptPrefixes(Watched(), small_ctranslate2, most_tokens=0)
+    kept = KeptPrefixes(Watched(), default_ctranslate2, most_tokens=0)
     with kept.stream([], ["The"], max_length=40) as steps:
         for _ in range(3):
             next(steps)
@@ -141,15 +141,15 @@ def test_ctranslate2_waits_while_a_token_is_dealt_with(small_ctranslate2: Path) 
         assert len(list(steps)) == 20
 
 
-def test_ctranslate2_answers_as_before_after_it_was_made_to_forget(small_ctranslate2: Path) -> None:
+def test_ctranslate2_answers_as_before_after_it_was_made_to_forget(default_ctranslate2: Path) -> None:
     import ctranslate2
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(small_ctranslate2 / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(default_ctranslate2 / "tokenizer.json"))
     fronts = [tokenizer.encode(f"{number} is a number. The capital of").tokens for number in range(12)]
     rest = tokenizer.encode(" France is").tokens
-    generator = ctranslate2.Generator(str(small_ctranslate2), intra_threads=1)
-    kept = KeptPrefixes(generator, small_ctranslate2, most_tokens=20)
+    generator = ctranslate2.Generator(str(default_ctranslate2), intra_threads=1)
+    kept = KeptPrefixes(generator, default_ctranslate2, most_tokens=20)
 
     def ids(front: list[str]) -> list[int]:
         with kept.stream(front, rest, max_length=4) as steps:
