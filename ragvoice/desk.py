@@ -138,9 +138,8 @@ class Desk:
             return followed, self._queued(asker, question, history, "spoken", speak=True)
 
         def prepare(partial: str) -> None:
-            if (
-                self._queue.length == 0
-            ):  # else it would take the processor and the model's memory from whoever is served
+            # Otherwise it would take the processor and the model's memory from whoever is served.
+            if self._queue.length == 0:
                 bot.prepare(partial, self._said_in(person, talk), person.groups)
 
         turns = SpokenTurns(
