@@ -82,6 +82,8 @@ def markdown(
     ]
     for comparison in (*evaluation.comparisons, *evaluation.by_source):
         parts += [f"## {_title(comparison)}", _table(comparison)]
+    if evaluation.parity:
+        parts += ["## Served against trained", evaluation.parity.sentence]
     for name, count in evaluation.seen.items():
         parts.append(f"Left out of {name}: {count} questions that the training saw, or whose document it saw.")
     parts += _samples("No longer right", base, adapted, became=False)

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from finetune.commands.export import export as export_command
 from finetune.commands.merge import merge as merge_command
+from finetune.proof.parity import Parity
 from finetune.serving.export import ExportFormat, _licence_text, export
-from finetune.serving.parity import Parity
 from finetune.serving.trained import trained
 from ragvoice.build import build_store
 from ragvoice.errors import ModelError, UsageError
