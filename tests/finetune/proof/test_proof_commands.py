@@ -46,8 +46,14 @@ def test_promoted_rolled_back_and_listed(home: Path) -> None:
     (first.data / "train.jsonl").write_text("{}\n{}\n")
     write(trained("poor"), evaluation(RunFolder.named("poor"), *healthy(WORSE)))
     RunFolder.named("new").path.mkdir()
-    assert "To undo: ragvoice finetune promote --rollback" in run_command(promote, "first").output
+    undo = run_command(promote, "first").output
+    assert "To undo: ragvoice finetune promote --rollback" in undo
+    assert "prune" not in undo
+    old = home / "models" / "converted" / "smollm2-135m-instruct+first-01234567" / "ctranslate2-int8"
+    old.mkdir(parents=True)
+    (old / "model.bin").write_bytes(b"0" * 3_000_000)
     said = run_command(promote, "second")
+    assert "Merged models that nothing needs any more take 3 MB: ragvoice models prune" in said.output
     assert "In service for smollm2-135m-instruct: second-" in said.output
     assert "ragvoice finetune calibrate" in said.output  # it has no confidence of its own
     shown = run_command(list_runs).output
