@@ -114,7 +114,7 @@ def _train(folder: RunFolder, config: RunConfig, resume: bool) -> None:
     if config.training.method == "full":
         typer.echo(f"Model: {trained.folder}\nIt is a whole model. Use it: RAGVOICE_LLM={trained.folder}")
     else:
-        typer.echo(f"Adapter: {trained.folder}\nNext: ragvoice finetune evaluate {folder.name}")
+        typer.echo(f"Adapter: {trained.folder}\nNext: ragvoice finetune calibrate {folder.name}")
 
 
 def _ended(trained: Trained, settings: Training) -> str:

@@ -81,7 +81,7 @@ def test_killed_and_resumed_it_comes_to_the_same_end(clean_environment: Path, ba
     whole = _write(clean_environment / "whole.toml", base, dropout=0.1)
     code, out, err = _done("whole.toml")
     assert code == 0, err
-    assert "Next: ragvoice finetune evaluate whole" in out
+    assert "Next: ragvoice finetune calibrate whole" in out
     assert "Loading weights" not in err
     assert "kernels" not in err
     killed = _write(clean_environment / "killed.toml", base, dropout=0.1)
