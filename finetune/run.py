@@ -161,6 +161,8 @@ class Evaluation(_Table):
     """Questions of each set."""
     reading_limit: int = Field(default=400, ge=1)
     """Examples of the test part."""
+    parity: int = Field(default=20, ge=0)
+    """Of these, how many are also written by the trained model before it was merged and quantised; 0 is none."""
     measure: Literal["balanced", "f1", "right"] = "balanced"
     """What must be better for `promote`."""
     gates: PathText | None = None

@@ -46,8 +46,10 @@ class RunFolder:
 
     @classmethod
     def existing(cls, name: str) -> RunFolder:
-        """:raises UsageError: when there is no such run; the message names those that there are."""
-        run = cls.named(name)
+        """:param name: Or its run file.
+        :raises UsageError: when there is no such run; the message names those that there are.
+        """
+        run = cls.named(Path(name).stem if name.endswith(".toml") else name)
         if not run.path.is_dir():
             known = ", ".join(other.name for other in all_runs()) or "none yet"
             raise UsageError(f"There is no run {name!r} in {runs_folder()}. The runs: {known}.")

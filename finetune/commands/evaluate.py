@@ -33,6 +33,12 @@ def evaluate(
     reading_limit: Annotated[
         int | None, typer.Option(min=1, help="Examples of the reading test. Default: as the run file says.")
     ] = None,
+    parity: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Examples of it that the trained model answers, too; 0 is none. Default: as the run file says."
+        ),
+    ] = None,
     reading_only: Annotated[
         bool,
         typer.Option("--reading-only", help="Leave the application out: quicker, but not enough to promote."),
@@ -44,7 +50,8 @@ def evaluate(
     """Measure the base model and the adapter on documents that the training never saw, and compare them.
 
     The run's own test examples are read with their passages; question sets go through the whole application; general
-    questions without documents show what was forgotten. A run that was stopped goes on where it was, and the base is
+    questions without documents show what was forgotten; and some examples are also answered by the trained model, to
+    see what merging and quantising cost. An evaluation that was stopped goes on where it was, and the base is
     asked once for all runs. Writes evaluation.json, evaluation.md and evaluation.png into the run's folder. Ends with 1
     when every answer failed; an adapter that is no better is a result, too.
     """
@@ -75,10 +82,12 @@ def evaluate(
     for asked in application_runs(questions.sets, flags):
         ingest_if_missing(asked.dataset, asked.settings)
     with stage_bars() as bars:
-        made = evaluate_run(folder, questions, bars, fresh=fresh)
+        made = evaluate_run(folder, questions, bars, parity=config.parity if parity is None else parity, fresh=fresh)
     verdict = objections(made.evaluation, config.measure, gates)
     write_evaluation(folder, made, verdict)
     _show(made.evaluation)
+    if made.evaluation.parity:
+        typer.echo(made.evaluation.parity.sentence)
     typer.echo(f"Written: {folder.evaluation_report} and {folder.evaluation}")
     answers = [*made.base, *made.adapted]
     failed = [result for result in answers if result.error is not None]

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from finetune.commands.merge import Adapter, Base
+from ragvoice.errors import UsageError
+
+if TYPE_CHECKING:
+    from finetune.data.examples import Example
+    from finetune.serving.trained import Trained
 
 Format = Literal["ctranslate2-int8", "gguf", "gguf-adapter", "safetensors", "adapter"]
 Precision = Literal["q8_0", "f16"]
@@ -31,14 +36,25 @@ def export(
     ctranslate2-int8 is for CPUs; gguf (merged) and gguf-adapter are for llama.cpp; safetensors (merged) and adapter
     for vLLM and transformers. --parity goes into the model card; it compares the int8 model with the trained one.
     """
+    from finetune.proof.parity import measure_parity
     from finetune.serving.export import export as write
     from finetune.serving.trained import trained
+    from ragvoice.commands.progress import stage_bars
 
     found = trained(adapter, base)
     measured = None
     if parity:
-        from finetune.serving.parity import parity_of_run
-
-        measured = parity_of_run(found, parity)
+        with stage_bars() as bars:
+            measured = measure_parity(_test_examples(found, parity), found.base, found.folder, bars)
         typer.echo(measured.sentence)
     typer.echo(write(found, out, target, precision, measured))
+
+
+def _test_examples(found: Trained, limit: int) -> list[Example]:
+    """Of the run that made the adapter."""
+    from finetune.data.examples import read_part
+    from finetune.proof.measuring import spread
+
+    if found.run is None:
+        raise UsageError(f"The adapter {found.adapter.name} is of no run, so there are no test examples of it.")
+    return spread(read_part(found.run / "data", "test"), limit)

@@ -31,7 +31,9 @@ def promote(
 def _promote(name: str) -> None:
     from finetune.proof.promotion import promote_run
     from finetune.run_folder import RunFolder
-    from ragvoice.settings import AUTO_ADAPTER, read_settings
+    from ragvoice.build import build_store
+    from ragvoice.models.merged import merged_models
+    from ragvoice.settings import AUTO_ADAPTER, home, read_settings
 
     run = RunFolder.existing(name)
     promotion = promote_run(run)
@@ -51,6 +53,10 @@ def _promote(name: str) -> None:
         )
     other = f"RAGVOICE_LLM={base} " if settings.llm != base else ""
     typer.echo(f"To undo: {other}ragvoice finetune promote --rollback")
+    unneeded = [merged for merged in merged_models(home(), build_store()) if not merged.needed]
+    if unneeded:
+        size_mb = sum(merged.size_bytes for merged in unneeded) / 1e6
+        typer.echo(f"Merged models that nothing needs any more take {size_mb:.0f} MB: ragvoice models prune")
 
 
 def _rollback() -> None:

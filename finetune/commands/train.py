@@ -15,9 +15,10 @@ from finetune.commands.data import RunName
 from ragvoice.errors import UsageError
 
 if TYPE_CHECKING:
-    from finetune.run import RunConfig
+    from finetune.run import RunConfig, Training
     from finetune.run_folder import RunFolder
     from finetune.training.callbacks import Step
+    from finetune.training.finished import Trained
 
 _PACKAGES = ("torch", "transformers", "peft", "accelerate")
 
@@ -33,7 +34,8 @@ def train(
     """Train the adapter of a run on its data, with the loss on the answers only.
 
     The held-out figures are shown as it goes: exact answers, and both refusal rates. The run stops when they get no
-    better, and keeps the best step. Stopped with Ctrl-C or killed, it goes on with --resume to the same result.
+    better, and keeps the best step; at its end it says which. Stopped with Ctrl-C or killed, it goes on with --resume
+    to the same result.
     """
     import shutil
 
@@ -105,13 +107,24 @@ def _train(folder: RunFolder, config: RunConfig, resume: bool) -> None:
         )
     if not first:
         return
-    found = ", ".join(f"{key} {value:.3f}" for key, value in trained.figures.items())
-    typer.echo(f"Best at step {trained.step}: {found}")
+    found = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in trained.figures.items())
+    typer.echo(_ended(trained, config.training))
+    typer.echo(f"Kept is step {trained.step}, the best one: {found}")
     typer.echo(f"Plot: {folder.loss_plot}")
     if config.training.method == "full":
         typer.echo(f"Model: {trained.folder}\nIt is a whole model. Use it: RAGVOICE_LLM={trained.folder}")
     else:
-        typer.echo(f"Adapter: {trained.folder}\nNext: ragvoice finetune evaluate {folder.name}")
+        typer.echo(f"Adapter: {trained.folder}\nNext: ragvoice finetune calibrate {folder.name}")
+
+
+def _ended(trained: Trained, settings: Training) -> str:
+    if not trained.stopped_early:
+        return f"Trained to the last step, {trained.ended}."
+    looked_at = "loss" if settings.pretrain else "balanced"
+    return (
+        f"Stopped early, at step {trained.ended} of {trained.planned}: the held-out {looked_at} has not been better "
+        f"since step {trained.step}, for {settings.patience} looks in a row (patience = {settings.patience})."
+    )
 
 
 def _write_provenance(folder: RunFolder, made: dict[str, str]) -> None:

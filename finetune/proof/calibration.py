@@ -16,9 +16,10 @@ from finetune.proof.evaluating import base_flags
 from finetune.run import QuestionSet
 from finetune.run_folder import RunFolder
 from ragvoice.datatypes import Style
+from ragvoice.errors import UsageError
 from ragvoice.evaluation.application import open_application
 from ragvoice.evaluation.datasets import Dataset, read_dataset, sample
-from ragvoice.evaluation.fit_abstention import Fit, Observation, fit_abstention, observed
+from ragvoice.evaluation.fit_abstention import LEAST_ROWS, Fit, Observation, fit_abstention, observed
 from ragvoice.settings import home, read_settings
 
 if TYPE_CHECKING:
@@ -51,6 +52,13 @@ def calibrate_run(
     """
     from ragvoice.build import answered_by
 
+    most = len(_STYLES) * sum(len(dataset.questions) for _, dataset in questions)
+    if most < LEAST_ROWS:
+        raise UsageError(
+            f"The validation questions of the run {run.name} give {most} answers; a threshold takes {LEAST_ROWS}. "
+            "Raise `validation` under [data] in the run file and make the data anew (--fresh), or go on without "
+            "calibrating."
+        )
     flags = {**base_flags(run), "adapter": str(run.adapter)}
     rows: list[Observation] = []
     for one, dataset in questions:

@@ -7,7 +7,7 @@ Answers become the same `QuestionResult` as those of `ragvoice evaluate`, so tha
 from __future__ import annotations
 
 import json
-import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -20,13 +20,14 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from pydantic import TypeAdapter
 
 from finetune.data.examples import Example
-from ragvoice.datatypes import Answer, Outcome, Style, Timings
+from ragvoice.datatypes import Answer, Outcome, Style
 from ragvoice.evaluation.datasets import Question
 from ragvoice.evaluation.journal import Journal
 from ragvoice.evaluation.provenance import code_hash, described, models, without_folders
 from ragvoice.evaluation.results import QuestionResult
 from ragvoice.evaluation.runner import Progress, scored
-from ragvoice.generation.prompts import build_prompt, is_refusal, prompt_hash
+from ragvoice.generation.answering import ReadsAhead
+from ragvoice.generation.prompts import build_prompt, front_of, is_refusal, prompt_hash
 from ragvoice.settings import Settings, home
 
 _ANSWER = TypeAdapter(Answer)
@@ -99,44 +100,56 @@ def ask_directly(
 ) -> list[QuestionResult]:
     """Greedy answers to the prompts that the journal does not hold yet; a prompt that failed is asked again.
 
+    Prompts over the same passages are asked one after the other: a model that can read ahead reads the passages once.
+
     :param chat: Loads the model; not called when the journal holds every answer.
     """
     kept = Journal(journal)
-    loaded: BaseChatModel | None = None
-    results = []
-    for number, task in enumerate(tasks):
-        progress(number, len(tasks))
-        key = prompt_hash(task.prompt)
-        record = kept.get(key)
-        if record is None or record["error"] is not None:
-            loaded = loaded or chat()
-            record = _asked(task, loaded)
-            kept.put(key, record)
-        results.append(_of_the_words(scored(task.question, task.style, record)))
+    missing = {key: task for task in tasks if _is_missing(kept, key := prompt_hash(task.prompt))}
+    shared = Counter(map(_front, missing.values()))
+    loaded = chat() if missing else None
+    for number, (key, task) in enumerate(sorted(missing.items(), key=lambda item: _front(item[1]))):
+        assert loaded is not None
+        progress(len(tasks) - len(missing) + number, len(tasks))
+        kept.put(key, _asked(task, loaded, reads_ahead=shared[_front(task)] > 1))
     progress(len(tasks), len(tasks))
-    return results
+    return [_of_the_words(_scored(task, kept)) for task in tasks]
 
 
-def _asked(task: Task, chat: BaseChatModel) -> dict[str, Any]:
-    began = time.perf_counter()
-    first: float | None = None
-    text = ""
+def _is_missing(kept: Journal, key: str) -> bool:
+    record = kept.get(key)
+    return record is None or record["error"] is not None
+
+
+def _front(task: Task) -> str:
+    """Everything before what is asked."""
+    *before, last = task.prompt
+    return "\0".join([*(message.text for message in before), front_of(last)])
+
+
+def _asked(task: Task, chat: BaseChatModel, *, reads_ahead: bool) -> dict[str, Any]:
+    prompt = list(task.prompt)
     try:
-        for chunk in chat.stream(list(task.prompt)):
-            first = time.perf_counter() - began if first is None else first
-            text += chunk.text
+        if reads_ahead and isinstance(chat, ReadsAhead) and front_of(prompt[-1]):
+            chat.prepare(prompt)
+        said = "".join(chunk.text for chunk in chat.stream(prompt)).strip()
     except Exception as error:
         # One prompt must not end a run of hours, whatever a model or a server raises at it.
         return {"answer": None, "error": without_folders(f"{type(error).__name__}: {error}"), "found": {}}
-    said = text.strip()
     refuses = not said or is_refusal(said)
-    timings = Timings(first_token=first, total=time.perf_counter() - began)
     question = task.question.text
     outcome: Outcome = "abstained" if refuses else "answered"
-    answer = Answer("", question, question, outcome, said, 0.0, timings=timings, draft=said)
+    answer = Answer("", question, question, outcome, said, 0.0, draft=said)
     return {"answer": _ANSWER.dump_python(answer, mode="json"), "error": None, "found": {}}
 
 
+def _scored(task: Task, kept: Journal) -> QuestionResult:
+    record = kept.get(prompt_hash(task.prompt))
+    assert record is not None
+    return scored(task.question, task.style, record)
+
+
 def _of_the_words(result: QuestionResult) -> QuestionResult:
-    """Without the figures of citations and confidence: a model that is asked directly has neither."""
-    return replace(result, grounded=None, citation_recall=None, right_draft=None, failure=None)
+    """Without the figures of citations and confidence, which a model that is asked directly has not, and without the
+    seconds, which depend on what was read before."""
+    return replace(result, grounded=None, citation_recall=None, right_draft=None, failure=None, timings=None)

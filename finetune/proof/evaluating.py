@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from finetune.data.examples import Example
 from finetune.proof.evaluation import Evaluation
 from finetune.proof.gates import READING
-from finetune.proof.measuring import Questions, compared, compared_by_source, measured
+from finetune.proof.measuring import Questions, compared, compared_by_source, measured, spread
+from finetune.proof.parity import SERVED, Parity, measure_parity
 from finetune.proof.report import draw, markdown
 from finetune.run_folder import RunFolder
+from ragvoice.errors import GenerationError, ModelError
 from ragvoice.evaluation.application import ROLES
 from ragvoice.evaluation.provenance import provenance
 from ragvoice.evaluation.results import QuestionResult
@@ -20,6 +24,8 @@ from ragvoice.settings import NO_ADAPTER, read_settings
 
 if TYPE_CHECKING:
     from ragvoice.commands.progress import Report
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,9 +50,12 @@ def adapter_flags(run: RunFolder) -> dict[str, Any]:
     return {**base_flags(run), "adapter": str(run.adapter), "confidence": confidence}
 
 
-def evaluate_run(run: RunFolder, questions: Questions, bars: Report, *, fresh: bool = False) -> Measured:
+def evaluate_run(
+    run: RunFolder, questions: Questions, bars: Report, *, parity: int = 0, fresh: bool = False
+) -> Measured:
     """The base first: its answers are kept for other runs on the same base.
 
+    :param parity: Examples that the trained model answers, too; 0 is none.
     :raises UsageError: when the run has no finished adapter.
     """
     adapter = run.adapter_sha256()
@@ -60,10 +69,23 @@ def evaluate_run(run: RunFolder, questions: Questions, bars: Report, *, fresh: b
         confidence_sha256=run.confidence_sha256(),
         comparisons=tuple(compared(base, adapted)),
         by_source=tuple(compared_by_source(questions.examples, base, adapted)),
+        parity=_parity(run, spread(questions.examples, parity), bars, fresh=fresh) if parity else None,
         seen=questions.seen,
         made_by=provenance(read_settings(**adapter_flags(run)), ROLES),
     )
     return Measured(evaluation, base[READING, "all"], adapted[READING, "all"])
+
+
+def _parity(run: RunFolder, examples: Sequence[Example], bars: Report, *, fresh: bool) -> Parity | None:
+    """None where the runtime serves what was trained, or a model failed: an evaluation of hours is not lost by that."""
+    flags = base_flags(run)
+    if not examples or read_settings(**flags).llm_runtime != SERVED:
+        return None
+    try:
+        return measure_parity(examples, flags["llm"], run.adapter, bars, fresh=fresh)
+    except (ModelError, GenerationError) as error:
+        _log.warning("The served answers were not compared with those of the trained model. %s", error)
+        return None
 
 
 def write_evaluation(run: RunFolder, made: Measured, verdict: Sequence[str]) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from finetune.proof.gates import READING
+from finetune.proof.parity import Parity
 from finetune.run_folder import RunFolder, read_object
 from ragvoice.errors import UsageError
 from ragvoice.evaluation.comparison import Comparison, Difference
@@ -28,6 +29,8 @@ class Evaluation:
     """`before` is the base model, `after` the adapter."""
     by_source: tuple[Comparison, ...] = ()
     """Parts of the reading test, by where an example came from; no gate looks at them."""
+    parity: Parity | None = None
+    """Of what is served with what was trained; None when it was not measured."""
     seen: Mapping[str, int] = field(default_factory=dict)
     """Set -> questions left out because the training saw them or a document that answers them."""
     made_by: Mapping[str, Any] = field(default_factory=dict)
@@ -43,6 +46,7 @@ class Evaluation:
             "confidence_sha256": self.confidence_sha256,
             "comparisons": [comparison_json(comparison) for comparison in self.comparisons],
             "by_source": [comparison_json(comparison) for comparison in self.by_source],
+            "parity": asdict(self.parity) if self.parity else None,
             "left_out_as_seen": dict(self.seen),
             "made_by": dict(self.made_by),
         }
@@ -75,6 +79,7 @@ def read_evaluation(run: RunFolder) -> Evaluation | None:
             data["confidence_sha256"],
             tuple(comparison_of(row) for row in data["comparisons"]),
             tuple(comparison_of(row) for row in data["by_source"]),
+            Parity(**data["parity"]) if data.get("parity") else None,
             data["left_out_as_seen"],
             data["made_by"],
         )

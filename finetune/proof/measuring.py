@@ -79,7 +79,7 @@ def chosen_questions(
             chosen.append(Asked(sample(unseen, limit) if limit else unseen, one.index))
     if chosen:
         chosen.append(Asked(_knowledge(), chosen[0].index))
-    return Questions(tuple(_spread(test, reading_limit)), tuple(chosen), tuple(styles), seen)
+    return Questions(tuple(spread(test, reading_limit)), tuple(chosen), tuple(styles), seen)
 
 
 def application_runs(sets: Sequence[Asked], flags: Mapping[str, Any]) -> list[Run]:
@@ -174,7 +174,8 @@ def _knowledge() -> Dataset:
     return Dataset(_KNOWLEDGE, None, questions, len(questions))
 
 
-def _spread(examples: Sequence[Example], limit: int | None) -> list[Example]:
+def spread(examples: Sequence[Example], limit: int | None) -> list[Example]:
+    """At most `limit` of them, evenly spread; None is all."""
     count = len(examples)
     return list(examples) if not limit or limit >= count else [examples[i * count // limit] for i in range(limit)]
 

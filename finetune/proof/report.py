@@ -12,8 +12,8 @@ from ragvoice.evaluation.comparison import Comparison
 from ragvoice.evaluation.results import QuestionResult
 
 _SHOWN = {
-    READING: ("balanced", "exact_match", "f1", "right", "refused_answerable", "refused_unanswerable", "total_p50"),
-    GENERAL: ("contains", "total_p50"),
+    READING: ("balanced", "exact_match", "f1", "right", "refused_answerable", "refused_unanswerable"),
+    GENERAL: ("contains",),
     OFF_TOPIC: ("refused_unanswerable", "leak_rate"),
 }
 _OF_THE_APPLICATION = (
@@ -82,6 +82,8 @@ def markdown(
     ]
     for comparison in (*evaluation.comparisons, *evaluation.by_source):
         parts += [f"## {_title(comparison)}", _table(comparison)]
+    if evaluation.parity:
+        parts += ["## Served against trained", evaluation.parity.sentence]
     for name, count in evaluation.seen.items():
         parts.append(f"Left out of {name}: {count} questions that the training saw, or whose document it saw.")
     parts += _samples("No longer right", base, adapted, became=False)

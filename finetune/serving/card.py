@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from finetune.serving.parity import Parity
+from finetune.proof.parity import Parity
 from finetune.serving.trained import Trained
 
 _SERVE = {

@@ -8,9 +8,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from finetune.proof.parity import Parity
 from finetune.serving.card import model_card
 from finetune.serving.gguf_files import GgufPrecision, write_adapter, write_model
-from finetune.serving.parity import Parity
 from finetune.serving.trained import Trained
 from ragvoice.build import build_store
 from ragvoice.errors import UsageError

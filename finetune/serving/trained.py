@@ -27,7 +27,7 @@ class Trained:
 
 
 def trained(named: str, base: str | None = None) -> Trained:
-    """:param named: A run's name, its folder, an adapter's folder, or a hub id.
+    """:param named: A run's name, its file, its folder, an adapter's folder, or a hub id.
     :param base: The model that it is for, when the adapter does not say so itself.
     :raises UsageError: when neither says it, or the run has no adapter yet.
     :raises ModelError: when it is not there, or is for another model.
@@ -46,7 +46,8 @@ def trained(named: str, base: str | None = None) -> Trained:
 
 def _place(named: str) -> str:
     """Reference of the adapter for the model store."""
-    for folder in (Path(named).expanduser(), runs_folder() / named):
+    run = Path(named).stem if named.endswith(".toml") else named
+    for folder in (Path(named).expanduser(), runs_folder() / run):
         if (folder / CONFIG).is_file():
             return str(folder)
         if (folder / "adapter" / CONFIG).is_file():

@@ -96,8 +96,11 @@ def read_metrics(folder: Path) -> list[dict[str, float]]:
     return [kept[key] for key in sorted(kept)]
 
 
-def plot(folder: Path) -> None:
-    """`loss.png`: losses on the left, the held-out figures on the right."""
+def plot(folder: Path, kept: int | None = None) -> None:
+    """`loss.png`: losses on the left, the held-out figures on the right.
+
+    :param kept: The step whose weights were taken, once it is known.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
@@ -119,6 +122,8 @@ def plot(folder: Path) -> None:
     left.set(xlabel="step", ylabel="loss per answer token (nats)", yscale="log")
     right.set(xlabel="step", ylabel="share of held-out examples", ylim=(0, 1))
     for axes in (left, right):
+        if kept is not None:
+            axes.axvline(kept, color="black", linestyle=":", label=f"kept: step {kept}")
         if axes.get_legend_handles_labels()[1]:
             axes.legend()
     figure.savefig(folder / "loss.png", dpi=110)

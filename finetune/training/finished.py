@@ -21,6 +21,14 @@ class Trained:
     """The one that was best on the held-out examples."""
     figures: dict[str, float]
     """Of that step, without `eval_`."""
+    ended: int
+    """Step at which the training ended."""
+    planned: int
+    """Steps that it would have had; it ended before them when the held-out figure got no better."""
+
+    @property
+    def stopped_early(self) -> bool:
+        return self.ended < self.planned
 
 
 def finished(folder: Path, base: Path, trainer: Any, provenance: Mapping[str, str]) -> Trained:
@@ -33,6 +41,7 @@ def finished(folder: Path, base: Path, trainer: Any, provenance: Mapping[str, st
     from peft import PeftModel
 
     model = trainer.accelerator.unwrap_model(trainer.model)
+    best = trainer.state.best_global_step or trainer.state.global_step
     target = folder / ("adapter" if isinstance(model, PeftModel) else "model")
     if trainer.is_world_process_zero():
         staged = folder / f".{target.name}"
@@ -46,13 +55,12 @@ def finished(folder: Path, base: Path, trainer: Any, provenance: Mapping[str, st
         for older in ("adapter", "model"):
             shutil.rmtree(folder / older, ignore_errors=True)
         staged.rename(target)
-        plot(folder)
-    best = trainer.state.best_global_step or trainer.state.global_step
+        plot(folder, best)
     rows = [row for row in read_metrics(folder) if "eval_loss" in row and row["step"] == best]
     figures = {
         name.removeprefix("eval_"): value for row in rows for name, value in row.items() if name.startswith("eval_")
     }
-    return Trained(target, best, figures)
+    return Trained(target, best, figures, trainer.state.global_step, trainer.state.max_steps)
 
 
 def _write_adapter(model: Any, target: Path, base: str) -> None:

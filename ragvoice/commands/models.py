@@ -36,12 +36,38 @@ def pull(names: Names = None) -> None:
 
 @app.command("list", epilog="Example: ragvoice models list")
 def list_models() -> None:
-    """Show the models of the catalogue and whether they are installed."""
+    """Show the models of the catalogue and whether they are installed, and what was merged from them and adapters."""
     from ragvoice.build import build_store
+    from ragvoice.models.merged import merged_models
+    from ragvoice.settings import home
 
-    for model in build_store().list():
+    store = build_store()
+    for model in store.list():
         state = "installed" if model.installed else "-"
         typer.echo(f"{model.name:<32} {model.task:<16} {model.licence:<12} {model.size_bytes / 1e6:>7.0f} MB  {state}")
+    for merged in merged_models(home(), store):
+        needed = merged.needed or "not needed; ragvoice models prune"
+        typer.echo(f"{merged.name:<62} {merged.size_bytes / 1e6:>7.0f} MB  {needed}")
+
+
+@app.command(epilog="Example: ragvoice models prune")
+def prune() -> None:
+    """Remove the merged models that nothing needs any more: of adapters that were trained again or promoted away.
+
+    Kept are those of the promoted adapter, of the one before it (`finetune promote --rollback`), and of adapters that
+    still lie where they were merged from. What is removed is merged again if it is asked for.
+    """
+    from ragvoice.build import build_store
+    from ragvoice.models.merged import merged_models, remove
+    from ragvoice.settings import home
+
+    store = build_store()
+    unneeded = [merged for merged in merged_models(home(), store) if not merged.needed]
+    for merged in unneeded:
+        remove(merged, store)
+        typer.echo(f"removed {merged.name}, {merged.size_bytes / 1e6:.0f} MB")
+    if not unneeded:
+        typer.echo("Nothing to remove: every merged model is needed.")
 
 
 @app.command(epilog="Example: ragvoice models verify")

@@ -21,7 +21,8 @@ CONFIDENCE = "confidence.json"
 IDENTITY = (CONFIG, WEIGHTS)
 """Files that decide what an adapter does; only they are in its fingerprint."""
 PACKAGED = Path(ragvoice.__file__).with_name("adapters")
-_SHOWN_DIGITS = 8
+SHOWN_DIGITS = 8
+"""Of a fingerprint, in names and messages."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,12 @@ class AdapterInService:
     @property
     def slug(self) -> str:
         """A name that is safe as a folder's name; the same for a copy of the same adapter, wherever it lies."""
-        return f"{re.sub(r'[^A-Za-z0-9._-]', '_', self.name)}-{self.fingerprint[:_SHOWN_DIGITS]}"
+        return f"{re.sub(r'[^A-Za-z0-9._-]', '_', self.name)}-{self.fingerprint[:SHOWN_DIGITS]}"
 
     @property
     def label(self) -> str:
         """`handbook (1a2b3c4d)`: what answers and reports call it; nothing of this machine's folders."""
-        return f"{self.name} ({self.fingerprint[:_SHOWN_DIGITS]})" if self.fingerprint else self.name
+        return f"{self.name} ({self.fingerprint[:SHOWN_DIGITS]})" if self.fingerprint else self.name
 
     @property
     def confidence(self) -> Path | None:
@@ -83,7 +84,7 @@ def check_base(name: str, provenance: AdapterProvenance, base: str, base_fingerp
     """:raises ModelError: when the adapter was trained for another model than `base`."""
     if provenance.base_fingerprint == base_fingerprint:
         return
-    digits = slice(_SHOWN_DIGITS)
+    digits = slice(SHOWN_DIGITS)
     raise ModelError(
         f"The adapter {name} was trained for the model {provenance.base} ({provenance.base_fingerprint[digits]}), not "
         f"for {base} ({base_fingerprint[digits]}). Set llm = {provenance.base!r}, train it again for {base}, or set "

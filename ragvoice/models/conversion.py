@@ -110,6 +110,12 @@ def recorded_hashes(target: Path) -> dict[str, str]:
     return {str(path): str(sha256) for path, sha256 in files.items()}
 
 
+def merged_adapter(target: Path) -> Path | None:
+    """Folder where the adapter of a conversion lay; None without one, or where it was not recorded."""
+    adapter = _record(target).get("adapter")
+    return Path(adapter) if adapter else None
+
+
 def _record(target: Path) -> dict[str, Any]:
     """What `conversion.json` says; empty when there is none."""
     try:
@@ -145,6 +151,8 @@ def _made(root: Path, source: Source, target_format: str) -> Iterator[Path]:
         _run_child(folder, made, target_format, adapter)
         hashes = {file.relative_to(made).as_posix(): file_sha256(file) for file in visible_files(made)}
         record = {"format": target_format, "fingerprint": source.fingerprint, "recipe": RECIPE, "files": hashes}
+        if source.adapter:
+            record["adapter"] = str(source.adapter.resolve())
         write_json(made / RECORD, record)
         yield made
     finally:

@@ -24,6 +24,7 @@ def test_a_run_has_a_name_and_not_a_path(home: Path) -> None:
     for name in ("b", "a", ".tmp"):
         (runs_folder() / name).mkdir(parents=True)
     assert [run.name for run in all_runs()] == ["a", "b"]
+    assert RunFolder.existing("runs/a.toml") == RunFolder.existing("a")
     with pytest.raises(UsageError, match="The runs: a, b"):
         RunFolder.existing("c")
 

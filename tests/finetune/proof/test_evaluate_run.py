@@ -82,7 +82,9 @@ def test_an_adapter_that_is_no_better_is_measured_and_refused(
     assert made["made_by"]["models"]["adapter"]["name"].startswith("handbook (")
     home = clean_environment.parent / "home"
     journals = sorted((home / "evaluation").rglob("journals/*.jsonl"))
-    assert len(journals) == 2 * len(asked)  # one a model and set
+    assert len(journals) == 2 * len(asked) + 1  # one a model and set, and one of the trained model
+    assert made["parity"]["n"] == 20
+    assert "the served model (int8) gives the same answer as the trained one" in said
     before = [journal.read_bytes() for journal in journals]
     replies = [{json.loads(line)["answer"]["answer"] for line in text.splitlines()} for text in before]
     assert len(set(map(frozenset, replies))) > 4  # base and adapter do not write the same

@@ -46,8 +46,14 @@ def test_promoted_rolled_back_and_listed(home: Path) -> None:
     (first.data / "train.jsonl").write_text("{}\n{}\n")
     write(trained("poor"), evaluation(RunFolder.named("poor"), *healthy(WORSE)))
     RunFolder.named("new").path.mkdir()
-    assert "To undo: ragvoice finetune promote --rollback" in run_command(promote, "first").output
+    undo = run_command(promote, "first").output
+    assert "To undo: ragvoice finetune promote --rollback" in undo
+    assert "prune" not in undo
+    old = home / "models" / "converted" / "smollm2-135m-instruct+first-01234567" / "ctranslate2-int8"
+    old.mkdir(parents=True)
+    (old / "model.bin").write_bytes(b"0" * 3_000_000)
     said = run_command(promote, "second")
+    assert "Merged models that nothing needs any more take 3 MB: ragvoice models prune" in said.output
     assert "In service for smollm2-135m-instruct: second-" in said.output
     assert "ragvoice finetune calibrate" in said.output  # it has no confidence of its own
     shown = run_command(list_runs).output
@@ -151,3 +157,27 @@ def test_when_every_answer_failed_so_did_the_evaluation(monkeypatch: pytest.Monk
     said = run_command(evaluate, "run", "--reading-only")
     assert said.exit_code == 1
     assert "GenerationError: no memory" in said.output
+
+
+def test_a_killed_evaluation_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Killed(OneReply):
+        def stream(self, messages: Sequence[BaseMessage]) -> Iterator[AIMessageChunk]:
+            if len(asked) in (10, 75, 130):  # among the base's reading, the adapter's, and the trained model's
+                asked.append("killed")
+                raise KeyboardInterrupt
+            asked.append(messages[-1].text)
+            return super().stream(messages)
+
+    monkeypatch.setattr("ragvoice.build.build_chat_model", lambda settings: Killed("25 days"))
+    run = with_examples("run")
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            evaluate("run", reading_only=True)
+        assert not run.evaluation.exists()
+    evaluate("run", reading_only=True)
+    assert run.evaluation.is_file()
+    # 30 of the reading test and 30 general ones, to two models, 20 to the trained one; none twice
+    assert len(asked) == 2 * (30 + 30) + 20 + 3
+    assert asked.count("killed") == 3

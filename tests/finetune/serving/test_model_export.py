@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from finetune.commands.export import export as export_command
 from finetune.commands.merge import merge as merge_command
+from finetune.proof.parity import Parity
 from finetune.serving.export import ExportFormat, _licence_text, export
-from finetune.serving.parity import Parity
 from finetune.serving.trained import trained
 from ragvoice.build import build_store
 from ragvoice.errors import ModelError, UsageError
@@ -119,7 +119,7 @@ def test_card_has_the_figures_of_the_evaluation_and_of_the_parity(run: Path, tmp
 
 
 def test_a_run_is_found_by_name_and_folder_and_an_adapter_by_its_folder(run: Path, base: Path, tmp_path: Path) -> None:
-    for named in ("handbook", str(run), str(run / "adapter")):
+    for named in ("handbook", "runs/handbook.toml", str(run), str(run / "adapter")):
         found = trained(named)
         assert (found.folder, found.run, found.base, found.adapter.name) == (
             run / "adapter",

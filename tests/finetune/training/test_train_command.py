@@ -81,7 +81,7 @@ def test_killed_and_resumed_it_comes_to_the_same_end(clean_environment: Path, ba
     whole = _write(clean_environment / "whole.toml", base, dropout=0.1)
     code, out, err = _done("whole.toml")
     assert code == 0, err
-    assert "Next: ragvoice finetune evaluate whole" in out
+    assert "Next: ragvoice finetune calibrate whole" in out
     assert "Loading weights" not in err
     assert "kernels" not in err
     killed = _write(clean_environment / "killed.toml", base, dropout=0.1)
@@ -108,7 +108,7 @@ def test_two_processes_are_one_with_twice_the_rows_and_ctrl_c_ends_both(clean_en
     assert said.count("ragvoice: ") == 1
     code, out, err = _done("two.toml", "--processes", "2", "--resume")
     assert code == 0, err
-    assert out.count("Best at step") == 1
+    assert out.count("Kept is step") == 1
     _assert_equal_runs(one, two, 1e-4)
 
 
@@ -134,9 +134,27 @@ def test_what_a_run_began_from_must_not_change(
     assert "began with other things than there are now: data. Begin anew with --fresh" in capsys.readouterr().err
 
 
+def test_a_run_that_stops_early_says_when_why_and_what_it_kept(
+    clean_environment: Path, base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _write(clean_environment / "run.toml", base, rate=1e-30)  # the loss stays what it was at the first look, at step 4
+    file = clean_environment / "run.toml"
+    file.write_text(file.read_text().replace("patience = 50", "patience = 2"))
+    assert main(["finetune", "train", "run.toml"]) == 0
+    ended, kept, *_ = capsys.readouterr().out.splitlines()
+    assert ended == (
+        "Stopped early, at step 12 of 16: the held-out loss has not been better since step 4, for 2 looks in a row "
+        "(patience = 2)."
+    )
+    assert kept.startswith("Kept is step 4, the best one: loss ")
+    assert main(["finetune", "train", "run.toml", "--resume"]) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == [ended, kept]
+
+
 def test_fresh_forgets_the_checkpoints(clean_environment: Path, base: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = _write(clean_environment / "run.toml", base, steps=4)
     assert main(["finetune", "train", "run.toml"]) == 0
+    assert capsys.readouterr().out.startswith("Trained to the last step, 4.\n")
     assert main(["finetune", "train", "run.toml"]) == 2
     assert "has been trained to step 4 already" in capsys.readouterr().err
     assert main(["finetune", "train", "run.toml", "--fresh"]) == 0

@@ -28,7 +28,7 @@ from ragvoice.errors import TrainingError, UsageError
 def _no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """They take most of a small run's time; test_callbacks.py draws one."""
     for module in (callbacks, finished):
-        monkeypatch.setattr(module, "plot", lambda folder: None)
+        monkeypatch.setattr(module, "plot", lambda folder, kept=None: None)
 
 
 class Stopped(Exception):
@@ -82,7 +82,8 @@ def test_a_stopped_run_goes_on_to_the_same_weights_and_held_out_losses(
 ) -> None:
     _train_until(run, base, step, **LONGER)
     assert not (run / "adapter").exists()
-    assert trained(run, base, resume=True, **LONGER).step == 8
+    resumed = trained(run, base, resume=True, **LONGER)
+    assert (resumed.step, resumed.stopped_early) == (8, False)
     _assert_equal_runs(never_stopped, run)
 
 
@@ -92,7 +93,8 @@ def test_a_resumed_run_stops_early_where_the_other_one_did_and_a_run_that_ended_
     # `exact` stays 0 on this model: no look is better than the first one, at step 2
     options = {"max_steps": 20, "patience": 2, "learning_rate": 1e-5}
     never_stopped = make_run(run.parent / "whole")
-    assert trained(never_stopped, base, **options).step == 2
+    whole = trained(never_stopped, base, **options)
+    assert (whole.step, whole.ended, whole.planned, whole.stopped_early) == (2, 6, 20, True)
     assert read_metrics(never_stopped)[-1]["step"] == 6
     _train_until(run, base, 6, **options)
     trained(run, base, resume=True, **options)
@@ -101,7 +103,7 @@ def test_a_resumed_run_stops_early_where_the_other_one_did_and_a_run_that_ended_
     shutil.rmtree(run / "adapter")
     steps: list[Step] = []
     again = trained(run, base, resume=True, steps=steps, **options)
-    assert (again.step, steps) == (2, [])
+    assert (again.step, again.ended, again.planned, steps) == (2, 6, 20, [])
     assert (run / "adapter" / "adapter_model.safetensors").read_bytes() == weights
 
 
