@@ -13,14 +13,17 @@ from numpy.typing import NDArray
 
 from ragvoice.datatypes import Answer, Transcription
 from ragvoice.errors import RagVoiceError
+from ragvoice.voice.detection import WINDOW_S
 from ragvoice.voice.echo import EchoGuard
-from ragvoice.voice.events import Failed, Interrupted, TurnEvent, VoiceEvent
+from ragvoice.voice.events import AnswerPaused, AnswerResumed, Failed, Interrupted, TurnEvent, VoiceEvent
 from ragvoice.voice.messages import Action, CancelTurn, Emit, LetGo, LoopOptions, Question, StartTurn
 from ragvoice.voice.playback import Playback
 from ragvoice.voicebot import Said
 
 _TAIL_S = 0.3
 """The loudspeaker is still heard for so long after the player has finished."""
+_DOUBT_S = 0.25
+"""An answer is paused for so long by a sound that is not confirmed as speech."""
 
 
 @dataclass
@@ -33,6 +36,8 @@ class _Turn:
     answer_id: str | None = None
     playback: Playback = field(default_factory=Playback)
     echo: EchoGuard = field(default_factory=EchoGuard)
+    doubted_s: float = 0.0
+    """Since a sound that may be speech."""
 
 
 class Answers:
@@ -101,6 +106,25 @@ class Answers:
     def played(self, position_s: float, now: float) -> None:
         if self._turn is not None:
             self._turn.playback.played(position_s, now)
+
+    def doubt(self, voiced: bool, now: float) -> None:
+        """At the first sound that may be speech the answer pauses; unless it is interrupted, it goes on.
+
+        Once in an answer: with an echo that is not quite removed it would stutter.
+
+        :param voiced: whether the newest window of the microphone may be speech.
+        """
+        turn = self._turn
+        if turn is None or not turn.told:
+            return
+        if turn.playback.paused:
+            turn.doubted_s += WINDOW_S
+            if not voiced and turn.doubted_s >= _DOUBT_S:
+                turn.playback.resume(now)
+                self._act(Emit(AnswerResumed()))
+        elif voiced and not turn.doubted_s and turn.playback.sounding(now):
+            turn.playback.pause(now)
+            self._act(Emit(AnswerPaused()))
 
     def is_own_voice(self, window_t: NDArray[np.float32], now: float) -> bool:
         """Whether this sound of the microphone is to be taken for the answer's, by the rule of `LoopOptions.echo`."""

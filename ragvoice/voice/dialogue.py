@@ -136,6 +136,7 @@ class Dialogue:
             end_after_s=self._end_after_s(),
             onset_s=self._options.interrupt_after_s if self._answers.answering(self._now) else ONSET_S,
         )
+        self._answers.doubt(self._endpointer.voiced, self._now)
         # Until its words are known, an ended turn is still open: whoever speaks again goes on with it.
         if self._utterance is not None:
             self._utterance.add(window_t)

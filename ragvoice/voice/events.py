@@ -50,6 +50,16 @@ class Interrupted:
 
 
 @dataclass(frozen=True)
+class AnswerPaused:
+    """Somebody may be speaking: be silent until `Interrupted`, which drops the rest, or `AnswerResumed`."""
+
+
+@dataclass(frozen=True)
+class AnswerResumed:
+    """It was no speech: play on from the same place."""
+
+
+@dataclass(frozen=True)
 class NothingHeard:
     """There was a sound, or the person ended the turn by hand, and no words."""
 
@@ -63,4 +73,14 @@ class Failed:
 
 TurnEvent = Waiting | Heard | Found | Said | Answer
 """What answering one question yields."""
-VoiceEvent = SpeechStarted | Partial | SpeechEnded | TurnEvent | Interrupted | NothingHeard | Failed
+VoiceEvent = (
+    SpeechStarted
+    | Partial
+    | SpeechEnded
+    | TurnEvent
+    | AnswerPaused
+    | AnswerResumed
+    | Interrupted
+    | NothingHeard
+    | Failed
+)

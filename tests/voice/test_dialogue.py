@@ -9,6 +9,8 @@ from scene import Scene, answer, events, said, words
 from ragvoice.datatypes import AudioChunk, Transcription
 from ragvoice.errors import SpeechError
 from ragvoice.voice.events import (
+    AnswerPaused,
+    AnswerResumed,
     Failed,
     Interrupted,
     NothingHeard,
@@ -207,17 +209,18 @@ def test_speech_stops_an_answer_and_says_what_was_heard(scene: Scene) -> None:
     asked(scene)
     first = scene.last(StartTurn)
     scene.answer(said("You get 25 days.", 2.0), said("Ask Ada in Leeds now", 4.0))
-    scene.silence(4.35)  # 2.5 of 4 s of the second sentence, when the speech below is certain
+    scene.silence(4.35)  # 2.4 of 4 s of the second sentence, when the speech below begins
     told = scene.speak(0.16)
 
-    assert [type(action) for action in told] == [Emit, CancelTurn, Emit]
-    stopped, started = events(told)
+    assert [type(action) for action in told] == [Emit, Emit, CancelTurn, Emit]
+    paused, stopped, started = events(told)
+    assert paused == AnswerPaused()
     assert isinstance(stopped, Interrupted)
     assert stopped.heard_text == "You get 25 days. Ask Ada in"
-    assert stopped.heard_s == pytest.approx(4.5, abs=0.06)
+    assert stopped.heard_s == pytest.approx(4.4, abs=0.04)
     assert stopped.turn_id is None
     assert isinstance(started, SpeechStarted)
-    assert told[1] == CancelTurn(first.turn)
+    assert told[2] == CancelTurn(first.turn)
     assert scene.answer(said("Too late.", 1.0)) == []
 
 
@@ -248,11 +251,31 @@ def test_an_answer_that_has_been_played_is_not_interrupted(scene: Scene) -> None
     assert [type(event) for event in events(scene.speak(0.3))] == [SpeechStarted]
 
 
-def test_a_cough_of_a_tenth_of_a_second_does_not_stop_an_answer(scene: Scene) -> None:
+def test_an_answer_pauses_at_the_first_sound_and_goes_on_after_a_cough(scene: Scene) -> None:
     asked(scene)
-    scene.answer(said("You get 25 days.", 2.0))
+    scene.answer(said("You get 25 days.", 5.0))
 
-    assert scene.speak(0.128) + scene.silence(0.5) == []
+    assert events(scene.speak(0.032)) == [AnswerPaused()]
+    assert scene.speak(0.096) + scene.silence(0.128) == []
+    assert events(scene.silence(0.032)) == [AnswerResumed()]
+    assert scene.silence(1) == []
+    (stopped,) = events(scene.give(Interrupt()))
+    assert isinstance(stopped, Interrupted)
+    assert stopped.heard_s == pytest.approx(1.06, abs=0.01)  # it was silent for a quarter of a second
+
+
+def test_a_sound_that_keeps_coming_pauses_an_answer_once(scene: Scene) -> None:
+    asked(scene)
+    scene.answer(said("You get 25 days.", 5.0))
+    told = [event for _ in range(5) for event in events(scene.speak(0.064) + scene.silence(0.4))]
+
+    assert told == [AnswerPaused(), AnswerResumed()]
+
+
+def test_what_is_not_heard_yet_is_not_paused(scene: Scene) -> None:
+    asked(scene)
+
+    assert scene.speak(0.064) + scene.silence(0.3) == []
 
 
 def test_who_goes_on_before_the_voice_has_begun_has_only_paused(scene: Scene) -> None:

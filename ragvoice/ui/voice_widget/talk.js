@@ -16,7 +16,7 @@ const TROUBLES = {
   NotReadableError: WORDS.taken,
 };
 const TICKET_S = 45;
-const WAITING_FRAMES = 250; // ten seconds of speech while the connection opens
+const WAITING_FRAMES = 500; // ten seconds of speech while the connection opens
 
 class Talk {
   constructor() {
@@ -226,6 +226,8 @@ const HANDLERS = {
     talk.audio.play(samples);
     talk.state = "speaking";
   },
+  "ragvoice.paused": (talk) => talk.audio.pause(),
+  "ragvoice.resumed": (talk) => talk.audio.resume(),
   "ragvoice.interrupted": (talk, { heard_text }) => {
     if (talk.audio.playing) talk.quiet();
     // An answer of which nothing was heard is not in the log.
