@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ragvoice.datatypes import Answer, Transcription
+from ragvoice.datatypes import Answer, Draft, Transcription
 from ragvoice.errors import RagVoiceError
 from ragvoice.voice.detection import WINDOW_S
 from ragvoice.voice.echo import EchoGuard
@@ -151,6 +151,8 @@ class Answers:
         if turn.told:
             self._tell(turn, event, now)
         else:
+            if turn.held and isinstance(turn.held[-1], Draft):
+                turn.held.pop()
             turn.held.append(event)
 
     def _tell(self, turn: _Turn, event: VoiceEvent, now: float) -> None:

@@ -1,13 +1,13 @@
 """What a voice loop tells: in the order in which it happens, for a page, a terminal or a socket to show.
 
-`Heard`, `Found`, `Said` and `Answer` are those of `VoiceBot.turn`.
+`Heard`, `Found`, `Draft`, `Said` and `Answer` are those of `VoiceBot.turn`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ragvoice.datatypes import Answer
+from ragvoice.datatypes import Answer, Draft
 from ragvoice.errors import RagVoiceError
 from ragvoice.fair_queue import Waiting
 from ragvoice.voicebot import Found, Heard, Said
@@ -71,7 +71,7 @@ class Failed:
     error: RagVoiceError
 
 
-TurnEvent = Waiting | Heard | Found | Said | Answer
+TurnEvent = Waiting | Heard | Found | Draft | Said | Answer
 """What answering one question yields."""
 VoiceEvent = (
     SpeechStarted

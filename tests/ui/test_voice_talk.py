@@ -64,3 +64,19 @@ def test_the_player_pauses_while_the_server_doubts_unless_that_answer_was_stoppe
         hear("ragvoice.paused", { response_id: "r1" });
     """
     assert sent_by(script) == ["(pause)", "(resume)"]
+
+
+def test_a_draft_gives_way_to_its_sentence_and_a_refused_one_to_a_note():
+    script = """
+        hear("response.created", { response: { id: "r1" } });
+        const seen = () => sent.push(`${talk.answer}|${talk.draft}|${talk.note}`);
+        hear("ragvoice.draft", { response_id: "r1", text: "You ge", refused: false });
+        seen();
+        hear("response.output_audio_transcript.delta", { response_id: "r1", delta: "You get 25." });
+        seen();
+        hear("ragvoice.draft", { response_id: "r1", text: "Elephants", refused: false });
+        hear("ragvoice.draft", { response_id: "r1", text: "Elephants too.", refused: true });
+        seen();
+    """
+    left_out = "A sentence was left out: the documents do not support it."
+    assert sent_by(script) == ["|You ge|", "You get 25.||", f"You get 25.||{left_out}"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scene import Scene, answer, events, said, words
 
-from ragvoice.datatypes import AudioChunk, Transcription
+from ragvoice.datatypes import AudioChunk, Draft, Transcription
 from ragvoice.errors import SpeechError
 from ragvoice.voice.events import (
     AnswerPaused,
@@ -335,6 +335,18 @@ def test_what_was_held_up_is_begun_again_when_the_turn_is_over(scene: Scene) -> 
     over = scene.silence(0.5)
     assert [over[1], over[2]] == [StartTurn(2, scene.last(StartTurn).question), LetGo(2)]
     assert scene.give(TurnHeldUp(2)) == []  # it is told
+
+
+def test_a_draft_that_was_held_back_is_not_told_once_there_is_a_newer_one(scene: Scene) -> None:
+    scene.speak(0.8)
+    scene.silence(0.25)
+    scene.recognise(QUESTION)
+    sentence = said("You get 25.", 1.0)
+    assert scene.answer(Draft("You"), Draft("You get"), sentence, Draft("Ask"), Draft("Ask Ada")) == []
+
+    told = [event for event in events(scene.silence(0.5)) if not isinstance(event, SpeechEnded)]
+    assert told == [sentence, Draft("Ask Ada")]
+    assert events(scene.answer(Draft("Ask Ada in"))) == [Draft("Ask Ada in")]
 
 
 def test_people_before_one_are_told_once_the_turn_is_certain(scene: Scene) -> None:
