@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ragvoice.datatypes import AudioChunk
 from ragvoice.errors import RagVoiceError, UsageError
-from ragvoice.server.client_events import ClientEvent, ClientEventError, parse, pcm16
+from ragvoice.server.client_events import ClientEvent, ClientEventError, binary, parse
 from ragvoice.server.response_events import Json, new_id, server_event
 from ragvoice.server.server_events import ServerEvents, error_event
 from ragvoice.server.session import Session
@@ -99,7 +99,7 @@ class Connection:
         event: ClientEvent | None = None
         try:
             if message.get("bytes") is not None:
-                await self._hear(pcm16(message["bytes"], self._session.input_rate_hz))
+                await self._hear(binary(message["bytes"], self._session.input_format))
                 return
             event = parse(message["text"])
             await self._do(event)
@@ -123,7 +123,7 @@ class Connection:
             case "session.update":
                 await self._update(event)
             case "input_audio_buffer.append":
-                await self._hear(event.audio(self._session.input_rate_hz))
+                await self._hear(event.audio(self._session.input_format))
             case "input_audio_buffer.commit":
                 await self._commit()
             case "input_audio_buffer.clear":
