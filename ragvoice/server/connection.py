@@ -39,6 +39,7 @@ class LiveLoop(Protocol):
     def interrupt(self, heard_s: float | None = None) -> None: ...
     def played(self, seconds: float) -> None: ...
     def commit(self) -> None: ...
+    def respond(self) -> None: ...
     def clear(self) -> None: ...
     def events(self) -> Iterator[VoiceEvent]: ...
     def close(self) -> None: ...
@@ -171,10 +172,12 @@ class Connection:
         if self._unasked:
             text, self._unasked = " ".join(self._unasked), []
             (await self._loop()).say(text)
-        elif self._by_hand:
+        elif self._live and (self._by_hand or not self._session.responds):
             self._by_hand = False
-            if self._session.by_hand and self._live:
+            if self._session.by_hand:
                 self._live.commit()
+            elif not self._session.responds:
+                self._live.respond()
         else:
             raise UsageError(
                 "There is nothing to answer: speak, or send conversation.item.create with an input_text first."
@@ -229,4 +232,4 @@ class Connection:
 
 def _listening(session: Session) -> tuple[object, ...]:
     """What a loop is opened with."""
-    return session.pause_s, session.by_hand, session.interrupts
+    return session.pause_s, session.by_hand, session.responds, session.interrupts

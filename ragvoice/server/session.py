@@ -20,6 +20,8 @@ class Session:
     """Silence that ends a turn; None is the server's own setting."""
     by_hand: bool = False
     """The client ends turns itself: commit, then `response.create`."""
+    responds: bool = True
+    """A turn that is over is answered; else the client asks for each answer with `response.create`."""
     interrupts: bool = True
     """Speech stops the answer."""
     modality: Literal["audio", "text"] = "audio"
@@ -49,7 +51,7 @@ class Session:
         silence = {} if self.pause_s is None else {"silence_duration_ms": round(1000 * self.pause_s)}
         detection = {
             "type": "server_vad",
-            "create_response": True,
+            "create_response": self.responds,
             "interrupt_response": self.interrupts,
             **silence,
         }
@@ -71,15 +73,14 @@ class Session:
 
 def _turn_detection(wanted: Any) -> dict[str, Any]:
     if wanted is None:
-        return {"by_hand": True}
+        return {"by_hand": True, "responds": True}
     detection = _object(wanted, "turn_detection")
     silence = detection.get("silence_duration_ms")
     if silence is not None and not (_number(silence) and 100 <= silence <= 10_000):
         raise UsageError("turn_detection.silence_duration_ms is a number from 100 to 10000.")
-    if detection.get("create_response") is False:
-        raise UsageError("turn_detection.create_response false is not offered: set turn_detection to null instead.")
     pause = {} if silence is None else {"pause_s": silence / 1000}
-    return {"by_hand": False, "interrupts": detection.get("interrupt_response") is not False, **pause}
+    responds, interrupts = (detection.get(f"{does}_response") is not False for does in ("create", "interrupt"))
+    return {"by_hand": False, "responds": responds, "interrupts": interrupts, **pause}
 
 
 def _format(wanted: Any, name: str) -> AudioFormat:

@@ -18,7 +18,7 @@ from ragvoice.voice.echo import EchoGuard
 from ragvoice.voice.events import AnswerPaused, AnswerResumed, Failed, Interrupted, TurnEvent, VoiceEvent
 from ragvoice.voice.messages import Action, CancelTurn, Emit, LetGo, LoopOptions, Question, StartTurn
 from ragvoice.voice.playback import Playback
-from ragvoice.voicebot import Said
+from ragvoice.voicebot import Heard, Said
 
 _TAIL_S = 0.3
 """The loudspeaker is still heard for so long after the player has finished."""
@@ -31,6 +31,8 @@ class _Turn:
     number: int
     question: Question
     told: bool
+    known: bool
+    """The person has been told what was understood."""
     held: list[VoiceEvent] = field(default_factory=list)
     running: bool = True
     answer_id: str | None = None
@@ -49,10 +51,10 @@ class Answers:
         self._turn: _Turn | None = None
         self._started = 0
 
-    def start(self, question: Question, *, told: bool) -> None:
-        """:param told: False holds back what comes until `tell`."""
+    def start(self, question: Question, *, told: bool, known: bool = False) -> None:
+        """:param told: False holds back what comes until `tell`. :param known: Its `Heard` has been told already."""
         self._started += 1
-        self._turn = _Turn(self._started, question, told)
+        self._turn = _Turn(self._started, question, told, known)
         self._act(StartTurn(self._started, question))
         if told:
             self._act(LetGo(self._started))
@@ -156,6 +158,8 @@ class Answers:
             turn.held.append(event)
 
     def _tell(self, turn: _Turn, event: VoiceEvent, now: float) -> None:
+        if isinstance(event, Heard) and turn.known:
+            return
         if isinstance(event, Said):
             turn.playback.add(event, now)
             if event.audio is not None and self._options.echo == "correlated":

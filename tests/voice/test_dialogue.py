@@ -30,6 +30,7 @@ from ragvoice.voice.messages import (
     Played,
     Prepare,
     Recognise,
+    Respond,
     Sound,
     StartTurn,
     TurnHeldUp,
@@ -347,6 +348,39 @@ def test_a_draft_that_was_held_back_is_not_told_once_there_is_a_newer_one(scene:
     told = [event for event in events(scene.silence(0.5)) if not isinstance(event, SpeechEnded)]
     assert told == [sentence, Draft("Ask Ada")]
     assert events(scene.answer(Draft("Ask Ada in"))) == [Draft("Ask Ada in")]
+
+
+def heard_and_waiting(scene: Scene) -> None:
+    scene.speak(0.8)
+    scene.silence(0.25)
+    scene.recognise(QUESTION)
+    scene.silence(0.5)
+
+
+def test_a_turn_is_told_and_answered_when_that_is_wanted() -> None:
+    scene = Scene(LoopOptions(answer_at_once=False))
+    heard_and_waiting(scene)
+    heard = events(scene.actions)[-1]
+    assert isinstance(heard, Heard)
+    assert heard.transcription.text == QUESTION
+    assert StartTurn not in scene.kinds()
+
+    assert scene.give(Respond()) == [StartTurn(1, heard.transcription), LetGo(1)]
+    sentence = said("You get 25.", 1.0)
+    assert events(scene.answer(heard, sentence)) == [sentence]
+    assert events(scene.give(Respond())) == [NothingHeard()]
+
+
+def test_who_wants_an_answer_before_the_words_are_known_gets_it_then() -> None:
+    scene = Scene(LoopOptions(answer_at_once=False))
+    scene.speak(0.8)
+    scene.silence(1.6)
+    assert scene.give(Respond()) == []
+    assert [type(action) for action in scene.recognise(QUESTION)][-2:] == [StartTurn, LetGo]
+    assert Heard not in [type(event) for event in events(scene.actions)]  # the turn itself tells it
+
+    heard_and_waiting(scene)  # the wish was for one turn
+    assert scene.kinds().count(StartTurn) == 1
 
 
 def test_people_before_one_are_told_once_the_turn_is_certain(scene: Scene) -> None:
