@@ -340,4 +340,5 @@ def build_voicebot(
         names=ModelNames(settings.embedder, settings.llm, None, settings.stt, settings.tts_name),
         unclear_speech=settings.unclear_speech,
         spoken_sources=settings.spoken_sources,
+        drafts=settings.show_drafts,
     )

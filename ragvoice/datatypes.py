@@ -136,6 +136,17 @@ class ModelNames:
 
 
 @dataclass(frozen=True)
+class Draft:
+    """A sentence that is being written and that nothing has been checked of: to be seen as such, never to be spoken.
+
+    The next one takes its place, and the sentence itself once it may be said."""
+
+    text: str
+    refused: bool = False
+    """The check has come to its end, and the sentence is left out."""
+
+
+@dataclass(frozen=True)
 class Answer:
     """One finished turn."""
 
@@ -154,7 +165,7 @@ class Answer:
     models: ModelNames = field(default_factory=ModelNames)
     timings: Timings = field(default_factory=Timings)
     draft: str = ""
-    """What the model wrote and would have been said if nothing spoke against it; for evaluation, never shown."""
+    """What the model wrote and would have been said if nothing spoke against it; for evaluation."""
     evidence: dict[str, float] = field(default_factory=dict)
     """What the confidence was estimated from, by feature; empty when the model was not asked."""
     prompt_hash: str = ""

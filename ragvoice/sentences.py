@@ -56,6 +56,11 @@ class SentenceStream:
         self._start = 0
         self._spoken = False
 
+    @property
+    def pending(self) -> str:
+        """The beginning of the next sentence."""
+        return self._text[self._start :]
+
     def feed(self, piece: str) -> list[str]:
         """Sentences that this piece finishes, in order."""
         self._text += piece
@@ -80,7 +85,7 @@ class SentenceStream:
         return [sentence] if sentence else []
 
     def _clause_end(self, min_words: int) -> int | None:
-        pending = self._text[self._start :]
+        pending = self.pending
         if len(pending.split()) < min_words:
             return None
         ends = [match.end() for match in _CLAUSE.finditer(pending)]

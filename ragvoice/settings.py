@@ -132,6 +132,8 @@ class Settings(BaseSettings):
     speed: float = Field(1.0, gt=0.3, lt=3)
     """Speaking rate; 1 is the voice's own."""
 
+    show_drafts: bool = True
+    """The page shows a sentence while it is written, paler, before it is known whether the documents support it."""
     examples: tuple[str, ...] = ()
     """Questions that the page suggests to a first visitor; none: such as its documents' headings ask."""
 

@@ -12,6 +12,7 @@ from ragvoice.datatypes import (
     Answer,
     AudioChunk,
     Citation,
+    Draft,
     Message,
     ModelNames,
     Passage,
@@ -75,7 +76,7 @@ class Said:
     audio: AudioChunk | None
 
 
-Event = Heard | Found | Said | Answer
+Event = Heard | Found | Draft | Said | Answer
 
 
 class VoiceBot:
@@ -92,12 +93,14 @@ class VoiceBot:
         passages: int = 8,
         unclear_speech: float = 0.0,
         spoken_sources: bool = False,
+        drafts: bool = False,
     ):
         """
         :param names: What answers name as their makers; the adapter's name comes from `answering`.
         :param passages: Retrieved for each question and reported; the model reads the best of them.
         :param unclear_speech: Below this confidence of the recogniser the question is asked back.
         :param spoken_sources: Name each document aloud, once, after the first sentence that rests on it.
+        :param drafts: Tell what is being written before it is checked, for who wants to see it.
         """
         self._retriever = retriever
         self._answering = answering
@@ -107,6 +110,7 @@ class VoiceBot:
         self._passages = passages
         self._unclear_speech = unclear_speech
         self._spoken_sources = spoken_sources
+        self._drafts = drafts
 
     def turn(
         self,
@@ -161,6 +165,10 @@ class VoiceBot:
         stream = answering.stream(question, asked.passages, asked.told, style, heard)
         named: set[str] = set()
         for statement in stream:
+            if isinstance(statement, Draft):
+                if self._drafts:
+                    yield statement
+                continue
             audio = self._synthesise(statement.text, speak)
             if audio is not None:
                 clock.first_audio()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from ragvoice import build
 from ragvoice.build import build_vocabulary, build_voicebot
-from ragvoice.datatypes import Answer, AudioChunk, Message, Transcription
+from ragvoice.datatypes import Answer, AudioChunk, Draft, Message, Transcription
 from ragvoice.errors import SpeechError, UsageError
 from ragvoice.evaluation.answer_metrics import normalise
 from ragvoice.retrieval.index import DocumentIndex
@@ -189,3 +190,16 @@ def test_a_question_that_is_recognised_already_is_not_recognised_again(bot: Voic
     assert answer.transcription == heard
     assert answer.timings.transcribe is None
     assert "eighth day" in answer.answer
+
+
+def test_what_is_being_written_is_told_to_those_who_want_to_see_it(bot: VoiceBot) -> None:
+    question = "From which day do I need a doctor's note in England?"
+    shown = list(VoiceBot(bot._retriever, bot._answering, drafts=True).turn(question))
+
+    first = next(index for index, event in enumerate(shown) if isinstance(event, Said))
+    drafts = [event.text for event in shown[:first] if isinstance(event, Draft)]
+    assert len(drafts) > 3
+    assert [text.startswith(before) for before, text in pairwise(drafts)] == [True] * (len(drafts) - 1)
+    assert [type(event) for event in shown if not isinstance(event, Draft)] == [
+        type(event) for event in VoiceBot(bot._retriever, bot._answering).turn(question)
+    ]

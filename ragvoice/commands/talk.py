@@ -168,7 +168,7 @@ class _Screen:
         from ragvoice.commands.ask import print_sources
         from ragvoice.datatypes import Answer
         from ragvoice.fair_queue import Waiting
-        from ragvoice.voice.events import Failed, Interrupted, NothingHeard, Partial
+        from ragvoice.voice.events import AnswerPaused, AnswerResumed, Failed, Interrupted, NothingHeard, Partial
         from ragvoice.voicebot import Heard, Said
 
         match event:
@@ -187,6 +187,10 @@ class _Screen:
                     self._player.add(event.audio)
                 if event.text:
                     typer.echo(event.text + " ", nl=False)
+            case AnswerPaused():
+                self._player.pause()
+            case AnswerResumed():
+                self._player.resume()
             case Interrupted():
                 self._player.clear()
                 self._begun = False

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from itertools import chain
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 from langchain_core.language_models import LanguageModelInput
@@ -15,7 +14,7 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable
 
-from ragvoice.datatypes import Citation, Message, Outcome, Passage, Style
+from ragvoice.datatypes import Citation, Draft, Message, Outcome, Passage, Style
 from ragvoice.generation.clarify import which_one
 from ragvoice.generation.confidence import ConfidenceModel, gather
 from ragvoice.generation.grounding import Support, column_names, speaks_of_another, support
@@ -67,8 +66,21 @@ class Verdict:
     evidence: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Written:
+    """A sentence of the model's."""
+
+    text: str
+    logprobs: list[float]
+    """Of its tokens."""
+    refusal: float = 0.0
+    """See `Evidence.refusal`."""
+
+
 class AnswerStream:
     """Iterate to get statements as soon as each is written and found supported; then `verdict` is there.
+
+    Before each statement come drafts of it, word by word. Only a statement may be said.
 
     Rule for saying a sentence: it is no refusal and no question, it says more than the question did, a passage
     supports it, all its numbers and names stand in that passage, which does not contradict it, and for the first one
@@ -76,16 +88,16 @@ class AnswerStream:
     later one is dropped.
     """
 
-    def __init__(self, statements: Iterator[Statement | Verdict]):
-        self._statements = statements
+    def __init__(self, steps: Iterator[Draft | Statement | Verdict]):
+        self._steps = steps
         self.verdict: Verdict = Verdict("abstained", ABSTENTION, 0.0)
         self.first_token_at: float | None = None
         """`time.perf_counter()` when the model's first token came."""
         self.prompt_hash = ""
         """Of what the model was sent; empty when it was not asked."""
 
-    def __iter__(self) -> Iterator[Statement]:
-        for step in self._statements:
+    def __iter__(self) -> Iterator[Draft | Statement]:
+        for step in self._steps:
             if isinstance(step, Verdict):
                 self.verdict = step
             else:
@@ -140,7 +152,7 @@ class Answering:
         :raises GenerationError: while iterating, when the model or its server fails.
         """
         stream = AnswerStream(iter(()))
-        stream._statements = self._run(stream, question, passages, history, style, heard)
+        stream._steps = self._run(stream, question, passages, history, style, heard)
         return stream
 
     def prepare(
@@ -167,7 +179,7 @@ class Answering:
         history: Sequence[Message],
         style: Style,
         heard: float,
-    ) -> Iterator[Statement | Verdict]:
+    ) -> Iterator[Draft | Statement | Verdict]:
         if not passages:
             yield Verdict("abstained", ABSTENTION, 0.0)
             return
@@ -184,9 +196,11 @@ class Answering:
         said: list[Statement] = []
         drafted: list[str] = []
         confidence, evidence = 0.0, dict[str, float]()
-        refusal, sentences = self._insisted(stream, prompt, style)
-        for written, logprobs in sentences:
-            sentence = _without_marks(written)
+        for step in self._insisted(stream, prompt, style):
+            if isinstance(step, Draft):
+                yield step
+                continue
+            sentence = _without_marks(step.text)
             if not sentence:
                 continue
             drafted.append(sentence)
@@ -195,14 +209,15 @@ class Answering:
             refuses = is_refusal(sentence) or sentence.endswith("?")
             if not said:
                 gathered = gather(
-                    question, sentence, passages, read, found, logprobs, refuses=refuses, style=style, heard=heard,
-                    refusal=refusal,
+                    question, sentence, passages, read, found, step.logprobs, refuses=refuses, style=style, heard=heard,
+                    refusal=step.refusal,
                 )  # fmt: skip
-                refuses = refuses or (refusal > 0 and not self._confidence.weighs_refusals)
+                refuses = refuses or (step.refusal > 0 and not self._confidence.weighs_refusals)
                 confidence, evidence = self._confidence.probability(gathered), asdict(gathered)
             if refuses or (not said and (confidence < self._min_confidence or not may_be_said)):
                 break
             if not may_be_said:
+                yield Draft(sentence, refused=True)
                 continue
             said.append(Statement(sentence, found.citation))
             yield said[-1]
@@ -234,23 +249,30 @@ class Answering:
             context_tokens=self._context_tokens,
         )
 
-    def _insisted(
-        self, stream: AnswerStream, prompt: list[BaseMessage], style: Style
-    ) -> tuple[float, Iterator[tuple[str, list[float]]]]:
-        """How ready the model was to refuse (`Evidence.refusal`), and its sentences, in case without the refusal.
+    def _insisted(self, stream: AnswerStream, prompt: list[BaseMessage], style: Style) -> Iterator[Draft | _Written]:
+        """The model's sentences; where the first is the refusal, those that it writes without it.
 
         Greedy decoding refuses too often: the refusal is one token, and the answers share the rest among many.
         """
-        sentences = self._sentences(stream, self.chat, prompt, style)
+        steps = self._sentences(stream, self.chat, prompt, style)
         if self.adapter is None or not isinstance(self.chat, AvoidsWords):
-            return 0.0, sentences
-        first = next(sentences, None)
-        if first is None or not first[0].startswith(ABSTENTION):
-            return 0.0, chain([] if first is None else [first], sentences)
-        known = [logprob for logprob in first[1][:1] if not math.isnan(logprob)]
-        return math.exp(known[0]) if known else 1.0, self._sentences(
-            stream, self.chat.avoiding(ABSTENTION), prompt, style
-        )
+            yield from steps
+            return
+        for step in steps:
+            if isinstance(step, _Written):
+                break
+            yield step
+        else:
+            return
+        if not step.text.startswith(ABSTENTION):
+            yield step
+            yield from steps
+            return
+        steps.close()
+        known = [logprob for logprob in step.logprobs[:1] if not math.isnan(logprob)]
+        refusal = math.exp(known[0]) if known else 1.0
+        for step in self._sentences(stream, self.chat.avoiding(ABSTENTION), prompt, style):
+            yield replace(step, refusal=refusal) if isinstance(step, _Written) else step
 
     def _sentences(
         self,
@@ -258,8 +280,11 @@ class Answering:
         chat: Runnable[LanguageModelInput, AIMessage],
         prompt: list[BaseMessage],
         style: Style,
-    ) -> Iterator[tuple[str, list[float]]]:
-        """Each sentence as it is finished, with the log probabilities of its tokens; a bare fact comes as a whole."""
+    ) -> Generator[Draft | _Written]:
+        """Each sentence while it is written and as it is finished; a bare fact is one, whatever its full stops.
+
+        What may become the refusal is no draft of an answer.
+        """
         sentences, logprobs = SentenceStream(), list[float]()
         fact = ""
         stream.prompt_hash = prompt_hash(prompt)
@@ -269,12 +294,15 @@ class Answering:
             logprobs += chunk.response_metadata.get("logprobs", [])
             if style == "short":
                 fact += chunk.text
-                continue
-            for sentence in sentences.feed(chunk.text):
-                yield sentence, logprobs
-                logprobs = []
+            else:
+                for sentence in sentences.feed(chunk.text):
+                    yield _Written(sentence, logprobs)
+                    logprobs = []
+            draft = _without_marks(fact or sentences.pending)
+            if not ABSTENTION.startswith(draft):
+                yield Draft(draft)
         rest = [fact.strip()] if style == "short" else sentences.flush()
-        yield from ((sentence, logprobs) for sentence in rest if sentence)
+        yield from (_Written(sentence, logprobs) for sentence in rest if sentence)
 
 
 def _without_marks(text: str) -> str:

@@ -91,7 +91,7 @@ def account_now(accounts: Accounts, person: Person) -> Person:
 
 def loop_options(session: Session) -> LoopOptions:
     """What a client of the Realtime API may choose, as the voice loop calls it."""
-    options = LoopOptions(echo="cancelled" if session.interrupts else "half_duplex")
+    options = LoopOptions(echo="cancelled" if session.interrupts else "half_duplex", answer_at_once=session.responds)
     if session.by_hand:
         return replace(options, pause_s=_ENDLESS_S, patient_pause_s=_ENDLESS_S)
     if session.pause_s is not None:

@@ -1,7 +1,4 @@
-"""What a client sends: OpenAI's Realtime API (its names since general availability), and binary frames of PCM.
-
-Array legend: `t` samples.
-"""
+"""What a client sends: OpenAI's Realtime API (its names since general availability), and binary frames of sound."""
 
 from __future__ import annotations
 
@@ -11,10 +8,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ragvoice.datatypes import AudioChunk
 from ragvoice.errors import UsageError
+from ragvoice.server.audio_format import AudioFormat
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 """A minute of 24 kHz in base64; a client sends a fraction of a second."""
@@ -55,13 +51,13 @@ class ClientEvent:
             raise ClientEventError(f"{self.type} needs {name}: a number that is not negative.", self.event_id)
         return float(value)
 
-    def audio(self, rate_hz: int) -> AudioChunk:
+    def audio(self, format_: AudioFormat) -> AudioChunk:
         """Of `input_audio_buffer.append`. :raises ClientEventError: no base64, or half a sample."""
         encoded = self.content.get("audio")
         if not isinstance(encoded, str):
-            raise ClientEventError(f"{self.type} needs audio: PCM16 in base64.", self.event_id)
+            raise ClientEventError(f"{self.type} needs audio: sound in base64.", self.event_id)
         try:
-            return pcm16(base64.b64decode(encoded, validate=True), rate_hz)
+            return format_.decoded(base64.b64decode(encoded, validate=True))
         except binascii.Error as error:
             raise ClientEventError(f"audio is not base64: {error}.", self.event_id) from error
         except UsageError as error:
@@ -106,14 +102,11 @@ def parse(message: str) -> ClientEvent:
     return ClientEvent(content["type"], event_id, content)
 
 
-def pcm16(data: bytes, rate_hz: int) -> AudioChunk:
-    """16-bit little-endian mono. :raises ClientEventError: half a sample, or too much at once."""
+def binary(data: bytes, format_: AudioFormat) -> AudioChunk:
+    """:raises UsageError: half a sample, or too much at once."""
     if len(data) > MAX_MESSAGE_BYTES:
         raise ClientEventError(too_large(len(data)))
-    if len(data) % 2:
-        raise ClientEventError(f"PCM16 has two bytes a sample; {len(data)} bytes are half a sample too many.")
-    samples_t = np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
-    return AudioChunk(samples_t, rate_hz)
+    return format_.decoded(data)
 
 
 def too_large(size: int) -> str:

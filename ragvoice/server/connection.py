@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ragvoice.datatypes import AudioChunk
 from ragvoice.errors import RagVoiceError, UsageError
-from ragvoice.server.client_events import ClientEvent, ClientEventError, parse, pcm16
+from ragvoice.server.client_events import ClientEvent, ClientEventError, binary, parse
 from ragvoice.server.response_events import Json, new_id, server_event
 from ragvoice.server.server_events import ServerEvents, error_event
 from ragvoice.server.session import Session
@@ -39,6 +39,7 @@ class LiveLoop(Protocol):
     def interrupt(self, heard_s: float | None = None) -> None: ...
     def played(self, seconds: float) -> None: ...
     def commit(self) -> None: ...
+    def respond(self) -> None: ...
     def clear(self) -> None: ...
     def events(self) -> Iterator[VoiceEvent]: ...
     def close(self) -> None: ...
@@ -99,7 +100,7 @@ class Connection:
         event: ClientEvent | None = None
         try:
             if message.get("bytes") is not None:
-                await self._hear(pcm16(message["bytes"], self._session.input_rate_hz))
+                await self._hear(binary(message["bytes"], self._session.input_format))
                 return
             event = parse(message["text"])
             await self._do(event)
@@ -123,7 +124,7 @@ class Connection:
             case "session.update":
                 await self._update(event)
             case "input_audio_buffer.append":
-                await self._hear(event.audio(self._session.input_rate_hz))
+                await self._hear(event.audio(self._session.input_format))
             case "input_audio_buffer.commit":
                 await self._commit()
             case "input_audio_buffer.clear":
@@ -171,10 +172,12 @@ class Connection:
         if self._unasked:
             text, self._unasked = " ".join(self._unasked), []
             (await self._loop()).say(text)
-        elif self._by_hand:
+        elif self._live and (self._by_hand or not self._session.responds):
             self._by_hand = False
-            if self._session.by_hand and self._live:
+            if self._session.by_hand:
                 self._live.commit()
+            elif not self._session.responds:
+                self._live.respond()
         else:
             raise UsageError(
                 "There is nothing to answer: speak, or send conversation.item.create with an input_text first."
@@ -229,4 +232,4 @@ class Connection:
 
 def _listening(session: Session) -> tuple[object, ...]:
     """What a loop is opened with."""
-    return session.pause_s, session.by_hand, session.interrupts
+    return session.pause_s, session.by_hand, session.responds, session.interrupts

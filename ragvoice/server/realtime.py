@@ -1,6 +1,6 @@
 """The WebSocket at /v1/realtime: OpenAI's Realtime API, as far as one voice loop needs it, in front of a voice loop.
 
-Text frames are JSON events (`client_events`, `server_events`); a binary frame is PCM16 as `input_audio_buffer.append`
+Text frames are JSON events (`client_events`, `server_events`); a binary frame is sound as `input_audio_buffer.append`
 carries it, without base64. What cannot be used is answered with an `error` event and the connection goes on. A client
 that goes away closes its loop.
 

@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, Literal
 
-import numpy as np
-
 from ragvoice.datatypes import AudioChunk
+from ragvoice.server.audio_format import AudioFormat
 from ragvoice.server.session import Session
 from ragvoice.speech.audio import resample
 from ragvoice.voicebot import Said
@@ -73,7 +72,7 @@ class ResponseEvents:
             audio_end_ms=round(self._audio_ms),
         )
         if said.audio is not None and not self._written:
-            for piece in _pieces(resample(said.audio, self._session.output_rate_hz)):
+            for piece in _pieces(said.audio, self._session.output_format):
                 yield server_event("response.output_audio.delta", **self._place(), delta=piece)
 
     def finished(self, status: Status, metadata: dict[str, str], details: Json | None = None) -> Iterator[Json]:
@@ -118,9 +117,9 @@ class ResponseEvents:
         }
 
 
-def _pieces(audio: AudioChunk) -> Iterator[str]:
-    """PCM16 in base64, a fraction of a second each."""
-    samples_t = (np.clip(audio.samples_t, -1.0, 1.0) * 32767).astype("<i2")
-    step = int(DELTA_S * audio.sample_rate_hz)
+def _pieces(audio: AudioChunk, format_: AudioFormat) -> Iterator[str]:
+    """In base64, a fraction of a second each."""
+    samples_t = resample(audio, format_.rate_hz).samples_t
+    step = int(DELTA_S * format_.rate_hz)
     for start in range(0, len(samples_t), step):
-        yield base64.b64encode(samples_t[start : start + step].tobytes()).decode()
+        yield base64.b64encode(format_.encoded(samples_t[start : start + step])).decode()

@@ -5,8 +5,12 @@ Beside those, own events for what the API has no name for, each beginning with `
     ragvoice.waiting        ahead: how many turns are answered before this one
     ragvoice.partial        text: all words heard so far, the last of them may still change
     ragvoice.sources        standalone_question, passages: what the answer will be based on
+    ragvoice.draft          response_id, text, refused: the sentence being written, not checked yet: to be shown paler
+                            until the next transcript delta takes its place; a refused one is left out
     ragvoice.sentence       text, citation, audio_start_ms, audio_end_ms: a sentence and where it stands in the sound
     ragvoice.answer         the answer as `ragvoice ask --json` prints it: outcome, confidence, citations, turn_id ...
+    ragvoice.paused         response_id: somebody may be speaking, so be silent until one of the next two
+    ragvoice.resumed        response_id: it was no speech, play on
     ragvoice.interrupted    heard_text, heard_ms: what of the answer the person heard
     ragvoice.nothing_heard  sound that held no words
 """
@@ -17,12 +21,14 @@ import threading
 from collections.abc import Iterator
 
 from ragvoice.contract import answer_json, search_json
-from ragvoice.datatypes import Answer
+from ragvoice.datatypes import Answer, Draft
 from ragvoice.errors import AccessError, BusyError, RagVoiceError, UsageError
 from ragvoice.fair_queue import Waiting
 from ragvoice.server.response_events import Json, ResponseEvents, Status, message_item, new_id, server_event
 from ragvoice.server.session import Session
 from ragvoice.voice.events import (
+    AnswerPaused,
+    AnswerResumed,
     Failed,
     Interrupted,
     NothingHeard,
@@ -118,6 +124,9 @@ class ServerEvents:
                 yield from self._begun()
                 hits = search_json(standalone, passages, None)["hits"]
                 yield server_event("ragvoice.sources", standalone_question=standalone, passages=hits)
+            case Draft(text, refused):
+                yield from self._begun()
+                yield server_event("ragvoice.draft", response_id=self.last_response_id, text=text, refused=refused)
             case Said():
                 yield from self._begun()
                 if self._response:
@@ -127,6 +136,10 @@ class ServerEvents:
                 answer = answer_json(event, None)
                 yield server_event("ragvoice.answer", conversation_id=self._conversation_id, **answer)
                 yield from self._finished("completed", {"turn_id": event.turn_id})
+            case AnswerPaused():
+                yield server_event("ragvoice.paused", response_id=self.last_response_id)
+            case AnswerResumed():
+                yield server_event("ragvoice.resumed", response_id=self.last_response_id)
             case Interrupted(heard_text, heard_s):
                 heard_ms = round(1000 * heard_s)
                 yield server_event("ragvoice.interrupted", heard_text=heard_text, heard_ms=heard_ms)

@@ -6,9 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ragvoice.errors import UsageError
-
-RATES_HZ = (8_000, 48_000)
-DEFAULT_RATE_HZ = 24_000
+from ragvoice.server.audio_format import PCM16, AudioFormat
 
 
 @dataclass(frozen=True)
@@ -16,12 +14,14 @@ class Session:
     """`instructions`, `tools` and the like are accepted and do nothing: answers come from the documents alone."""
 
     id: str
-    input_rate_hz: int = DEFAULT_RATE_HZ
-    output_rate_hz: int = DEFAULT_RATE_HZ
+    input_format: AudioFormat = PCM16
+    output_format: AudioFormat = PCM16
     pause_s: float | None = None
     """Silence that ends a turn; None is the server's own setting."""
     by_hand: bool = False
     """The client ends turns itself: commit, then `response.create`."""
+    responds: bool = True
+    """A turn that is over is answered; else the client asks for each answer with `response.create`."""
     interrupts: bool = True
     """Speech stops the answer."""
     modality: Literal["audio", "text"] = "audio"
@@ -39,9 +39,9 @@ class Session:
         audio = _object(session.get("audio"), "session.audio")
         heard, spoken = _object(audio.get("input"), "session.audio.input"), _object(audio.get("output"), "audio.output")
         if heard.get("format"):
-            changes["input_rate_hz"] = _rate(heard["format"], "session.audio.input.format")
+            changes["input_format"] = _format(heard["format"], "session.audio.input.format")
         if spoken.get("format"):
-            changes["output_rate_hz"] = _rate(spoken["format"], "session.audio.output.format")
+            changes["output_format"] = _format(spoken["format"], "session.audio.output.format")
         if "turn_detection" in heard:
             changes |= _turn_detection(heard["turn_detection"])
         return replace(self, **changes)
@@ -51,7 +51,7 @@ class Session:
         silence = {} if self.pause_s is None else {"silence_duration_ms": round(1000 * self.pause_s)}
         detection = {
             "type": "server_vad",
-            "create_response": True,
+            "create_response": self.responds,
             "interrupt_response": self.interrupts,
             **silence,
         }
@@ -63,35 +63,28 @@ class Session:
             "output_modalities": [self.modality],
             "audio": {
                 "input": {
-                    "format": {"type": "audio/pcm", "rate": self.input_rate_hz},
+                    "format": self.input_format.described(),
                     "turn_detection": None if self.by_hand else detection,
                 },
-                "output": {"format": {"type": "audio/pcm", "rate": self.output_rate_hz}},
+                "output": {"format": self.output_format.described()},
             },
         }
 
 
 def _turn_detection(wanted: Any) -> dict[str, Any]:
     if wanted is None:
-        return {"by_hand": True}
+        return {"by_hand": True, "responds": True}
     detection = _object(wanted, "turn_detection")
     silence = detection.get("silence_duration_ms")
     if silence is not None and not (_number(silence) and 100 <= silence <= 10_000):
         raise UsageError("turn_detection.silence_duration_ms is a number from 100 to 10000.")
-    if detection.get("create_response") is False:
-        raise UsageError("turn_detection.create_response false is not offered: set turn_detection to null instead.")
     pause = {} if silence is None else {"pause_s": silence / 1000}
-    return {"by_hand": False, "interrupts": detection.get("interrupt_response") is not False, **pause}
+    responds, interrupts = (detection.get(f"{does}_response") is not False for does in ("create", "interrupt"))
+    return {"by_hand": False, "responds": responds, "interrupts": interrupts, **pause}
 
 
-def _rate(wanted: Any, name: str) -> int:
-    shape = _object(wanted, name)
-    rate = shape.get("rate", DEFAULT_RATE_HZ)
-    if shape.get("type", "audio/pcm") != "audio/pcm" or not isinstance(rate, int):
-        raise UsageError(f'{name} is {{"type": "audio/pcm", "rate": HZ}}: 16-bit little-endian mono.')
-    if not RATES_HZ[0] <= rate <= RATES_HZ[1]:
-        raise UsageError(f"{name}.rate is from {RATES_HZ[0]} to {RATES_HZ[1]} Hz, not {rate}.")
-    return rate
+def _format(wanted: Any, name: str) -> AudioFormat:
+    return AudioFormat.wanted(_object(wanted, name), name)
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ragvoice.datatypes import Answer, Citation, Passage, Place
+from ragvoice.datatypes import Answer, Citation, Draft, Passage, Place
 from ragvoice.desk_turns import Event
 from ragvoice.turns.records import Turn, UsedPassage
 from ragvoice.voicebot import Found, Heard, Said
@@ -52,6 +52,8 @@ class Exchange:
     error: BaseException | None = None
     searching: bool = False
     """Nothing is found yet."""
+    left_out: bool = False
+    """A sentence was written that the documents do not support."""
 
 
 def of_answer(answer: Answer) -> Exchange:
@@ -98,11 +100,13 @@ def of_events(
     for event in events:
         match event:
             case Answer():
-                return replace(of_answer(event), key=key)
+                return replace(of_answer(event), key=key, left_out=shown.left_out)
             case Heard():
                 shown = replace(shown, question=event.transcription.text, spoken=True)
             case Found():
                 shown = replace(shown, searching=False)
+            case Draft(refused=True):
+                shown = replace(shown, left_out=True)
             case Said():
                 shown = replace(
                     shown,

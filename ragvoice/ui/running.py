@@ -7,6 +7,7 @@ import threading
 import uuid
 from collections.abc import Callable, Generator, Iterator
 
+from ragvoice.datatypes import Draft
 from ragvoice.desk_turns import Event
 from ragvoice.fair_queue import Waiting
 
@@ -27,14 +28,20 @@ class RunningTurn:
         self.error: BaseException | None = None
         self._events: list[Event] = []
         self._ahead = 0
+        self._draft = ""
         self._stopped = False
         self._thread = threading.Thread(target=self._read, args=(ask,), name="page turn", daemon=True)
         self._thread.start()
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """So far, without `Waiting`."""
+        """So far, without `Waiting`, and of the drafts the refused ones."""
         return tuple(self._events)
+
+    @property
+    def draft(self) -> str:
+        """What is being written and is not checked yet."""
+        return self._draft
 
     @property
     def ahead(self) -> int:
@@ -80,6 +87,8 @@ class RunningTurn:
     def _take(self, event: Event) -> None:
         if isinstance(event, Waiting):
             self._ahead = event.ahead
+        elif isinstance(event, Draft) and not event.refused:
+            self._draft = event.text
         else:
-            self._ahead = 0
+            self._ahead, self._draft = 0, ""
             self._events.append(event)

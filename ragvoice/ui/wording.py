@@ -53,6 +53,7 @@ ENDINGS: dict[str, Badge] = {
     ),
 }
 """By the state of an exchange that is not a plain answer."""
+LEFT_OUT = "A sentence was left out: the documents do not support it."
 
 
 def waiting_words(ahead: int) -> str:

@@ -11,16 +11,19 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ragvoice.datatypes import Answer, Transcription
+from ragvoice.datatypes import Answer, Draft, Transcription
 from ragvoice.errors import RagVoiceError
+from ragvoice.voice.detection import WINDOW_S
 from ragvoice.voice.echo import EchoGuard
-from ragvoice.voice.events import Failed, Interrupted, TurnEvent, VoiceEvent
+from ragvoice.voice.events import AnswerPaused, AnswerResumed, Failed, Interrupted, TurnEvent, VoiceEvent
 from ragvoice.voice.messages import Action, CancelTurn, Emit, LetGo, LoopOptions, Question, StartTurn
 from ragvoice.voice.playback import Playback
-from ragvoice.voicebot import Said
+from ragvoice.voicebot import Heard, Said
 
 _TAIL_S = 0.3
 """The loudspeaker is still heard for so long after the player has finished."""
+_DOUBT_S = 0.25
+"""An answer is paused for so long by a sound that is not confirmed as speech."""
 
 
 @dataclass
@@ -28,11 +31,15 @@ class _Turn:
     number: int
     question: Question
     told: bool
+    known: bool
+    """The person has been told what was understood."""
     held: list[VoiceEvent] = field(default_factory=list)
     running: bool = True
     answer_id: str | None = None
     playback: Playback = field(default_factory=Playback)
     echo: EchoGuard = field(default_factory=EchoGuard)
+    doubted_s: float = 0.0
+    """Since a sound that may be speech."""
 
 
 class Answers:
@@ -44,10 +51,10 @@ class Answers:
         self._turn: _Turn | None = None
         self._started = 0
 
-    def start(self, question: Question, *, told: bool) -> None:
-        """:param told: False holds back what comes until `tell`."""
+    def start(self, question: Question, *, told: bool, known: bool = False) -> None:
+        """:param told: False holds back what comes until `tell`. :param known: Its `Heard` has been told already."""
         self._started += 1
-        self._turn = _Turn(self._started, question, told)
+        self._turn = _Turn(self._started, question, told, known)
         self._act(StartTurn(self._started, question))
         if told:
             self._act(LetGo(self._started))
@@ -102,6 +109,25 @@ class Answers:
         if self._turn is not None:
             self._turn.playback.played(position_s, now)
 
+    def doubt(self, voiced: bool, now: float) -> None:
+        """At the first sound that may be speech the answer pauses; unless it is interrupted, it goes on.
+
+        Once in an answer: with an echo that is not quite removed it would stutter.
+
+        :param voiced: whether the newest window of the microphone may be speech.
+        """
+        turn = self._turn
+        if turn is None or not turn.told:
+            return
+        if turn.playback.paused:
+            turn.doubted_s += WINDOW_S
+            if not voiced and turn.doubted_s >= _DOUBT_S:
+                turn.playback.resume(now)
+                self._act(Emit(AnswerResumed()))
+        elif voiced and not turn.doubted_s and turn.playback.sounding(now):
+            turn.playback.pause(now)
+            self._act(Emit(AnswerPaused()))
+
     def is_own_voice(self, window_t: NDArray[np.float32], now: float) -> bool:
         """Whether this sound of the microphone is to be taken for the answer's, by the rule of `LoopOptions.echo`."""
         turn, echo = self._turn, self._options.echo
@@ -127,9 +153,13 @@ class Answers:
         if turn.told:
             self._tell(turn, event, now)
         else:
+            if turn.held and isinstance(turn.held[-1], Draft):
+                turn.held.pop()
             turn.held.append(event)
 
     def _tell(self, turn: _Turn, event: VoiceEvent, now: float) -> None:
+        if isinstance(event, Heard) and turn.known:
+            return
         if isinstance(event, Said):
             turn.playback.add(event, now)
             if event.audio is not None and self._options.echo == "correlated":

@@ -37,6 +37,7 @@ class Player:
         self._lock = threading.Lock()
         self._waiting_t = np.zeros(0, np.float32)
         self._played = 0
+        self._paused = False
 
     @property
     def position_s(self) -> float:
@@ -50,7 +51,7 @@ class Player:
     def begin(self) -> None:
         """Another answer: what is left of the last one is dropped."""
         with self._lock:
-            self._waiting_t, self._played = self._waiting_t[:0], 0
+            self._waiting_t, self._played, self._paused = self._waiting_t[:0], 0, False
 
     def add(self, audio: AudioChunk) -> None:
         samples_t = resample(audio, self.sample_rate_hz).samples_t
@@ -60,11 +61,19 @@ class Player:
     def clear(self) -> None:
         """Silence, at the next pull."""
         with self._lock:
-            self._waiting_t = self._waiting_t[:0]
+            self._waiting_t, self._paused = self._waiting_t[:0], False
+
+    def pause(self) -> None:
+        """Silence, at the next pull, until `resume`."""
+        self._paused = True
+
+    def resume(self) -> None:
+        self._paused = False
 
     def pull(self, count: int) -> NDArray[np.float32]:
-        """At most so many samples: fewer when there are no more."""
+        """At most so many samples: fewer when there are no more, none while paused."""
         with self._lock:
+            count = 0 if self._paused else count
             samples_t, self._waiting_t = self._waiting_t[:count], self._waiting_t[count:]
             self._played += len(samples_t)
         return samples_t

@@ -38,6 +38,7 @@ from ragvoice.voice.messages import (
     Prepare,
     Recognise,
     Recognised,
+    Respond,
     Sound,
     TurnEnded,
     TurnHeldUp,
@@ -45,6 +46,7 @@ from ragvoice.voice.messages import (
     Typed,
 )
 from ragvoice.voice.transcribing import FINISH_AFTER_S, Utterance
+from ragvoice.voicebot import Heard
 
 _BEFORE_WINDOWS = 16
 """Half a second of sound before speech is certain: its soft beginning, and the windows that were waited for."""
@@ -85,6 +87,9 @@ class Dialogue:
         self._final: Transcription | None = None
         self._resumes = 0
         self._ended_at_s = float("-inf")
+        self._unanswered: Transcription | None = None
+        self._respond_soon = False
+        """The latest turn is to be answered, and its words are not known yet."""
         self._since_partial_s = 0.0
         self._partial_gap_s = self._options.partial_every_s
         self._job: _Job | None = None
@@ -119,6 +124,8 @@ class Dialogue:
                 self._typed(text)
             case Commit():
                 self._commit()
+            case Respond():
+                self._respond()
             case Clear():
                 self._answers.drop_untold()
                 self._end_listening()
@@ -136,6 +143,7 @@ class Dialogue:
             end_after_s=self._end_after_s(),
             onset_s=self._options.interrupt_after_s if self._answers.answering(self._now) else ONSET_S,
         )
+        self._answers.doubt(self._endpointer.voiced, self._now)
         # Until its words are known, an ended turn is still open: whoever speaks again goes on with it.
         if self._utterance is not None:
             self._utterance.add(window_t)
@@ -253,10 +261,10 @@ class Dialogue:
         self._final = whole
         if not self._endpointer.speaking:
             self._settle(whole)
-        elif looks_unfinished(whole.text):
-            self._prepare(text)
-        elif whole.text:
+        elif whole.text and self._options.answer_at_once and not looks_unfinished(whole.text):
             self._answers.start(whole, told=False)
+        else:
+            self._prepare(text)
 
     def _prepare(self, text: str) -> None:
         """A search forgives a wrong last word, and settled words lag too far behind to find the same passages."""
@@ -266,9 +274,23 @@ class Dialogue:
 
     def _settle(self, heard: Transcription) -> None:
         """The turn is over and its words are known."""
+        wanted = self._options.answer_at_once or self._respond_soon
         self._end_listening()
-        if heard.text or self._options.answer_silence:
+        if not heard.text and not self._options.answer_silence:
+            self._emit(NothingHeard())
+        elif wanted:
             self._answers.tell(heard, self._now)
+        else:
+            self._unanswered = heard
+            self._emit(Heard(heard))
+
+    def _respond(self) -> None:
+        question, self._unanswered = self._unanswered, None
+        if question is not None:
+            self._answers.interrupt(self._now)
+            self._answers.start(question, told=True, known=True)
+        elif self._utterance is not None:
+            self._respond_soon = True
         else:
             self._emit(NothingHeard())
 
@@ -283,7 +305,8 @@ class Dialogue:
         if self._endpointer.speaking:
             self._endpointer.end()
         self._utterance, self._final, self._wanted, self._prepared = None, None, None, ""
+        self._respond_soon = False
         self._before.clear()
 
-    def _emit(self, event: Partial | SpeechStarted | SpeechEnded | NothingHeard | Failed) -> None:
+    def _emit(self, event: Partial | SpeechStarted | SpeechEnded | Heard | NothingHeard | Failed) -> None:
         self._actions.append(Emit(event))

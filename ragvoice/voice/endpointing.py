@@ -43,7 +43,8 @@ class Endpointer:
         self._pause_s = pause_s
         self._now_s = 0.0
         """Of sound that was seen."""
-        self._voiced = False
+        self.voiced = False
+        """Whether the newest window may be speech."""
         self._run_s = 0.0
         self._end_s = 0.0
         self.speaking = False
@@ -56,11 +57,11 @@ class Endpointer:
         :param onset_s: speech that begins one.
         """
         self._now_s += WINDOW_S
-        self._voiced = probability >= (THRESHOLD - 0.15 if self._voiced else THRESHOLD)
-        self._run_s = self._run_s + WINDOW_S if self._voiced else 0.0
+        self.voiced = probability >= (THRESHOLD - 0.15 if self.voiced else THRESHOLD)
+        self._run_s = self._run_s + WINDOW_S if self.voiced else 0.0
         if not self.speaking:
             return self._started() if _reaches(self._run_s, onset_s) else None
-        if self._voiced and (not self.paused or _reaches(self._run_s, RESUME_S)):
+        if self.voiced and (not self.paused or _reaches(self._run_s, RESUME_S)):
             self._end_s = self._now_s
             if self.paused:
                 self.paused = False
@@ -70,7 +71,7 @@ class Endpointer:
         if not self.paused and _reaches(silence_s, self._pause_s):
             self.paused = True
             return Pause(self._end_s)
-        return self.end() if self.paused and not self._voiced and _reaches(silence_s, end_after_s) else None
+        return self.end() if self.paused and not self.voiced and _reaches(silence_s, end_after_s) else None
 
     def end(self) -> SpeechEnded:
         """The turn is over now, because the caller says so or by silence."""

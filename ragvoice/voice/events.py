@@ -1,13 +1,13 @@
 """What a voice loop tells: in the order in which it happens, for a page, a terminal or a socket to show.
 
-`Heard`, `Found`, `Said` and `Answer` are those of `VoiceBot.turn`.
+`Heard`, `Found`, `Draft`, `Said` and `Answer` are those of `VoiceBot.turn`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ragvoice.datatypes import Answer
+from ragvoice.datatypes import Answer, Draft
 from ragvoice.errors import RagVoiceError
 from ragvoice.fair_queue import Waiting
 from ragvoice.voicebot import Found, Heard, Said
@@ -50,6 +50,16 @@ class Interrupted:
 
 
 @dataclass(frozen=True)
+class AnswerPaused:
+    """Somebody may be speaking: be silent until `Interrupted`, which drops the rest, or `AnswerResumed`."""
+
+
+@dataclass(frozen=True)
+class AnswerResumed:
+    """It was no speech: play on from the same place."""
+
+
+@dataclass(frozen=True)
 class NothingHeard:
     """There was a sound, or the person ended the turn by hand, and no words."""
 
@@ -61,6 +71,16 @@ class Failed:
     error: RagVoiceError
 
 
-TurnEvent = Waiting | Heard | Found | Said | Answer
+TurnEvent = Waiting | Heard | Found | Draft | Said | Answer
 """What answering one question yields."""
-VoiceEvent = SpeechStarted | Partial | SpeechEnded | TurnEvent | Interrupted | NothingHeard | Failed
+VoiceEvent = (
+    SpeechStarted
+    | Partial
+    | SpeechEnded
+    | TurnEvent
+    | AnswerPaused
+    | AnswerResumed
+    | Interrupted
+    | NothingHeard
+    | Failed
+)

@@ -33,6 +33,7 @@ from ragvoice.voice.messages import (
     Prepare,
     Recognise,
     Recognised,
+    Respond,
     Sound,
     StartTurn,
     Typed,
@@ -125,6 +126,10 @@ class VoiceLoop:
     def commit(self) -> None:
         """The person has finished, whatever the pause."""
         self._inbox.put(Commit())
+
+    def respond(self) -> None:
+        """Answer the latest turn, where `LoopOptions.answer_at_once` is off."""
+        self._inbox.put(Respond())
 
     def clear(self) -> None:
         """What was said since the last turn does not count."""

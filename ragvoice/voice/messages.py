@@ -31,6 +31,8 @@ class LoopOptions:
     echo: Literal["cancelled", "half_duplex", "correlated"] = "cancelled"
     """What keeps the voice from interrupting itself. `cancelled`: the caller removes the echo, as browsers do.
     `half_duplex`: nobody is heard while the voice speaks. `correlated`: sound that resembles what is played is not."""
+    answer_at_once: bool = True
+    """When a turn is over; else at `Respond`."""
     answer_silence: bool = False
     """Let `ask` say that nothing was heard, where otherwise only `NothingHeard` is told."""
 
@@ -48,6 +50,11 @@ class Typed:
 @dataclass(frozen=True)
 class Commit:
     """The turn is over by hand."""
+
+
+@dataclass(frozen=True)
+class Respond:
+    """Answer the latest turn, where that is not done at once."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,9 @@ class TurnEnded:
     error: RagVoiceError | None = None
 
 
-Input = Sound | Typed | Commit | Clear | Interrupt | Played | Recognised | TurnYielded | TurnHeldUp | TurnEnded
+Input = (
+    Sound | Typed | Commit | Respond | Clear | Interrupt | Played | Recognised | TurnYielded | TurnHeldUp | TurnEnded
+)
 
 
 @dataclass(frozen=True)

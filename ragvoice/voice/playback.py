@@ -13,6 +13,7 @@ class Playback:
         self._total_s = 0.0
         self._anchor_s = 0.0
         self._anchored_at = 0.0
+        self.paused = False
 
     @property
     def begun(self) -> bool:
@@ -32,13 +33,23 @@ class Playback:
         """The player reports where it is; without reports it is taken to play on from the first sentence at once."""
         self._anchor_s, self._anchored_at = min(max(0.0, position_s), self._total_s), now
 
+    def pause(self, now: float) -> None:
+        self._anchor_s, self._anchored_at, self.paused = self.position(now), now, True
+
+    def resume(self, now: float) -> None:
+        self._anchored_at, self.paused = now, False
+
     def position(self, now: float) -> float:
         """Seconds of the answer that have been played."""
-        return min(self._total_s, self._anchor_s + max(0.0, now - self._anchored_at))
+        return min(self._total_s, self._anchor_s + self._elapsed_s(now))
 
     def sounding(self, now: float, tail_s: float = 0.0) -> bool:
         """Whether it is being heard, or ended less than `tail_s` ago."""
-        return self._total_s > 0 and self._anchor_s + (now - self._anchored_at) < self._total_s + tail_s
+        return self._total_s > 0 and self._anchor_s + self._elapsed_s(now) < self._total_s + tail_s
+
+    def _elapsed_s(self, now: float) -> float:
+        """Played since the anchor."""
+        return 0.0 if self.paused else max(0.0, now - self._anchored_at)
 
     def heard(self, now: float) -> str:
         """The sentences that were heard to their end, and of the next the words that were.

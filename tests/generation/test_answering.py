@@ -15,8 +15,8 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Huma
 from langchain_core.outputs import ChatGenerationChunk
 from pydantic import PrivateAttr
 
-from ragvoice.datatypes import Message, Passage, Style
-from ragvoice.generation.answering import ABSTENTION, Answering, Statement, Verdict
+from ragvoice.datatypes import Draft, Message, Passage, Style
+from ragvoice.generation.answering import ABSTENTION, Answering, AnswerStream, Statement, Verdict
 from ragvoice.generation.confidence import ConfidenceModel
 from ragvoice.generation.prompts import front_of, prompt_hash
 
@@ -73,7 +73,14 @@ class RefusingChat(ScriptedChat):
 @dataclass
 class Said:
     statements: list[Statement]
+    drafts: list[Draft]
     verdict: Verdict
+
+
+def all_of(stream: AnswerStream) -> Said:
+    steps = list(stream)
+    statements = [step for step in steps if isinstance(step, Statement)]
+    return Said(statements, [step for step in steps if isinstance(step, Draft)], stream.verdict)
 
 
 def say(
@@ -87,8 +94,7 @@ def say(
 ) -> Said:
     chat = ScriptedChat(messages=iter([AIMessage(words)]))
     answering = Answering(chat, confidence, relative_score=0.0, prompt_tokens=prompt_tokens, min_confidence=0.5)
-    stream = answering.stream(question, passages, history, style)
-    return Said(list(stream), stream.verdict)
+    return all_of(answering.stream(question, passages, history, style))
 
 
 def assert_abstained(said: Said) -> None:
@@ -131,8 +137,7 @@ def _asked_twice(slope: float, adapter: str | None = "leave-1") -> Said:
     confidence = ConfidenceModel(features, none, none + 1.0, (weights,), (np.array([1.0]),))
     chat = RefusingChat(messages=iter([]))
     answering = Answering(chat, confidence, relative_score=0.0, min_confidence=0.5, adapter=adapter)
-    stream = answering.stream(QUESTION, (PASSAGE, OTHER))
-    return Said(list(stream), stream.verdict)
+    return all_of(answering.stream(QUESTION, (PASSAGE, OTHER)))
 
 
 def test_a_trained_model_that_refuses_is_asked_again_and_the_confidence_decides() -> None:
@@ -140,6 +145,7 @@ def test_a_trained_model_that_refuses_is_asked_again_and_the_confidence_decides(
     assert said.verdict.answer == "You get 25 days of annual leave."
     assert said.verdict.evidence["refusal"] == pytest.approx(0.6)
     assert said.verdict.confidence == pytest.approx(1 / (1 + math.exp(-0.4)))
+    assert said.drafts[0] == Draft("You")  # nothing was seen of the refusal
     refused = _asked_twice(3.0)
     assert_abstained(refused)
     assert refused.verdict.draft == "You get 25 days of annual leave."
@@ -170,6 +176,24 @@ def test_a_second_sentence_without_support_is_dropped() -> None:
     said = say("You get 25 days of annual leave. Elephants get 99 peanuts.")
     assert said.verdict.answer == "You get 25 days of annual leave."
     assert len(said.verdict.citations) == 1
+
+
+def test_a_sentence_is_drafted_word_by_word_and_refused_when_it_may_not_be_said() -> None:
+    said = say("You get **25** days. Elephants get 99 peanuts. Bank")
+    assert list(dict.fromkeys(draft.text for draft in said.drafts))[:3] == ["You", "You get", "You get 25"]
+    drafted = [draft for draft in said.drafts if "Elephants" in draft.text]
+    assert drafted[0] == Draft("Elephants")
+    assert drafted[-1] == Draft("Elephants get 99 peanuts.", refused=True)
+    assert sum(draft.refused for draft in said.drafts) == 1
+
+
+@pytest.mark.parametrize("style", ["spoken", "short"])
+def test_the_refusal_is_no_draft(style: Style) -> None:
+    assert say(ABSTENTION, style=style).drafts == []
+
+
+def test_a_bare_fact_is_drafted_too() -> None:
+    assert say("25 days", style="short").drafts[-1] == Draft("25 days")
 
 
 def test_a_second_sentence_with_support_has_its_own_citation() -> None:
@@ -212,7 +236,7 @@ def test_sentences_come_while_the_model_still_writes() -> None:
         SURE,
         min_confidence=0.5,
     ).stream(QUESTION, (PASSAGE,))
-    first = next(iter(stream))
+    first = next(step for step in stream if isinstance(step, Statement))
     assert first.text == "You get 25 days of annual leave."
     assert stream.first_token_at is not None
     assert stream.verdict.outcome == "abstained"  # not decided yet

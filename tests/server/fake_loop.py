@@ -61,6 +61,10 @@ class FakeLoop:
         self.calls.append(("commit", None))
         self.tell(*TURN)
 
+    def respond(self) -> None:
+        self.calls.append(("respond", None))
+        self.tell(*TURN[1:])
+
     def clear(self) -> None:
         self.calls.append(("clear", None))
 

@@ -271,6 +271,23 @@ def test_a_turn_ended_by_hand_without_voice_detection_is_answered_when_asked_for
     assert ("commit", None) in loop.calls
 
 
+def test_a_turn_that_voice_detection_has_ended_waits_for_a_client_that_answers_when_it_likes(door):
+    with door.connected() as socket:
+        detection = {"type": "server_vad", "create_response": False}
+        socket.send_json({"type": "session.update", "session": {"audio": {"input": {"turn_detection": detection}}}})
+        session = until(socket, "session.updated")[-1]["session"]
+        loop = started(door, socket)
+        loop.tell(SpeechStarted(0.3), SpeechEnded(1.9), TURN[0])
+        until(socket, "conversation.item.input_audio_transcription.completed")
+        socket.send_json({"type": "response.create"})
+        events = until(socket, "response.done")
+
+    assert session["audio"]["input"]["turn_detection"]["create_response"] is False
+    assert not loop.session.responds
+    assert [name for name, _ in loop.calls if name in ("respond", "commit")] == ["respond"]
+    assert "error" not in types(events)
+
+
 def test_settings_of_the_session(door):
     with door.connected() as socket:
         first = started(door, socket)
@@ -318,10 +335,10 @@ def test_an_answer_in_writing(door):
         ("none", "session is an object"),
         ({"type": "transcription"}, "transcription alone"),
         ({"output_modalities": ["smell"]}, "output_modalities"),
-        ({"audio": {"input": {"format": {"type": "audio/pcmu"}}}}, "16-bit little-endian"),
+        ({"audio": {"input": {"format": {"type": "audio/opus"}}}}, "audio/pcm, audio/pcmu or audio/pcma"),
+        ({"audio": {"input": {"format": {"type": "audio/pcmu", "rate": 16_000}}}}, "8000; leave it out"),
         ({"audio": {"output": {"format": {"type": "audio/pcm", "rate": 96_000}}}}, "8000 to 48000"),
         ({"audio": {"input": {"turn_detection": {"silence_duration_ms": 5}}}}, "100 to 10000"),
-        ({"audio": {"input": {"turn_detection": {"create_response": False}}}}, "turn_detection to null"),
     ],
 )
 def test_a_session_that_is_not_offered_is_explained_and_changes_nothing(door, session, words):

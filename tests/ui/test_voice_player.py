@@ -97,3 +97,25 @@ def test_a_stop_is_silence_after_a_hundredth_of_a_second_and_says_where_it_was()
     assert (result["tail"], result["after"]) == (0, 0)
     assert result["next"] == pytest.approx(0.5, abs=0.01)
     assert result["last"] == {"position": (100 * 128 + 240) / 24_000, "flushed": True}
+
+
+def test_a_pause_is_silence_after_a_hundredth_of_a_second_and_loses_nothing():
+    result = run("""
+        tell(player, { reset: true });
+        const whole = tone(1);
+        tell(player, { push: whole });
+        tell(player, { end: true });
+        const before = render(player, 50);
+        tell(player, { pause: true });
+        const paused = render(player, 20);
+        tell(player, { pause: false });
+        const after = render(player, 1000, ended);
+        const played = [...before, ...paused.slice(0, 240), ...after.slice(0, RATE - before.length - 240)];
+        const apart = played.map((s, i) => Math.abs(s - whole[i]));
+        console.log(JSON.stringify({
+          silence: Math.max(...paused.slice(240).map(Math.abs)),
+          faded: apart.findLastIndex((d) => d > 0) - apart.findIndex((d) => d > 0) }));
+    """)
+
+    assert result["silence"] == 0
+    assert 400 < result["faded"] < 480  # only what fades out and in is softer

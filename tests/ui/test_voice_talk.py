@@ -13,14 +13,21 @@ pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node is no
 
 _HARNESS = """
 const RATE = 24000, sent = [];
-class Audio24 { listen() { return RATE; } deafen() {} silence() {} }
+class Audio24 {
+  listen() { return RATE; }
+  deafen() {}
+  silence() {}
+  begin() {}
+  pause() { sent.push("(pause)"); }
+  resume() { sent.push("(resume)"); }
+}
 globalThis.location = { protocol: "http:", host: "here" };
 globalThis.WebSocket = class { send(text) { sent.push(JSON.parse(text).type); } close() {} };
 """
 
 
 def sent_by(script: str) -> list[str]:
-    """:returns: Types of the client's events."""
+    """:returns: Types of the client's events, and what its player was told."""
     source = files("ragvoice.ui.voice_widget").joinpath("talk.js").read_text(encoding="utf-8")
     code = f"""{_HARNESS}{source}
     (async () => {{
@@ -46,3 +53,30 @@ def test_the_button_at_the_end_of_a_question_asks_it():
 
 def test_the_button_while_nobody_speaks_only_ends_the_listening():
     assert sent_by("await talk.toggle();") == []
+
+
+def test_the_player_pauses_while_the_server_doubts_unless_that_answer_was_stopped():
+    script = """
+        hear("response.created", { response: { id: "r1" } });
+        hear("ragvoice.paused", { response_id: "r1" });
+        hear("ragvoice.resumed", { response_id: "r1" });
+        talk.quiet();
+        hear("ragvoice.paused", { response_id: "r1" });
+    """
+    assert sent_by(script) == ["(pause)", "(resume)"]
+
+
+def test_a_draft_gives_way_to_its_sentence_and_a_refused_one_to_a_note():
+    script = """
+        hear("response.created", { response: { id: "r1" } });
+        const seen = () => sent.push(`${talk.answer}|${talk.draft}|${talk.note}`);
+        hear("ragvoice.draft", { response_id: "r1", text: "You ge", refused: false });
+        seen();
+        hear("response.output_audio_transcript.delta", { response_id: "r1", delta: "You get 25." });
+        seen();
+        hear("ragvoice.draft", { response_id: "r1", text: "Elephants", refused: false });
+        hear("ragvoice.draft", { response_id: "r1", text: "Elephants too.", refused: true });
+        seen();
+    """
+    left_out = "A sentence was left out: the documents do not support it."
+    assert sent_by(script) == ["|You ge|", "You get 25.||", f"You get 25.||{left_out}"]

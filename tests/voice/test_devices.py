@@ -47,6 +47,16 @@ def test_an_interrupted_player_is_silent_at_once_and_the_next_answer_begins_at_z
     assert player.position_s == 0.0
 
 
+def test_a_paused_player_is_silent_and_goes_on_where_it_was() -> None:
+    player = Player(1000)
+    player.add(ones(500))
+    player.pause()
+
+    assert len(player.pull(100)) == 0
+    player.resume()
+    assert len(player.pull(1000)) == 500
+
+
 def test_other_rates_are_converted_for_the_loudspeaker() -> None:
     player = Player(1000)
     player.add(ones(4000, 2000))

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from scene import Scene, answer, events, said, words
 
-from ragvoice.datatypes import AudioChunk, Transcription
+from ragvoice.datatypes import AudioChunk, Draft, Transcription
 from ragvoice.errors import SpeechError
 from ragvoice.voice.events import (
+    AnswerPaused,
+    AnswerResumed,
     Failed,
     Interrupted,
     NothingHeard,
@@ -28,6 +30,7 @@ from ragvoice.voice.messages import (
     Played,
     Prepare,
     Recognise,
+    Respond,
     Sound,
     StartTurn,
     TurnHeldUp,
@@ -207,17 +210,18 @@ def test_speech_stops_an_answer_and_says_what_was_heard(scene: Scene) -> None:
     asked(scene)
     first = scene.last(StartTurn)
     scene.answer(said("You get 25 days.", 2.0), said("Ask Ada in Leeds now", 4.0))
-    scene.silence(4.35)  # 2.5 of 4 s of the second sentence, when the speech below is certain
+    scene.silence(4.35)  # 2.4 of 4 s of the second sentence, when the speech below begins
     told = scene.speak(0.16)
 
-    assert [type(action) for action in told] == [Emit, CancelTurn, Emit]
-    stopped, started = events(told)
+    assert [type(action) for action in told] == [Emit, Emit, CancelTurn, Emit]
+    paused, stopped, started = events(told)
+    assert paused == AnswerPaused()
     assert isinstance(stopped, Interrupted)
     assert stopped.heard_text == "You get 25 days. Ask Ada in"
-    assert stopped.heard_s == pytest.approx(4.5, abs=0.06)
+    assert stopped.heard_s == pytest.approx(4.4, abs=0.04)
     assert stopped.turn_id is None
     assert isinstance(started, SpeechStarted)
-    assert told[1] == CancelTurn(first.turn)
+    assert told[2] == CancelTurn(first.turn)
     assert scene.answer(said("Too late.", 1.0)) == []
 
 
@@ -248,11 +252,31 @@ def test_an_answer_that_has_been_played_is_not_interrupted(scene: Scene) -> None
     assert [type(event) for event in events(scene.speak(0.3))] == [SpeechStarted]
 
 
-def test_a_cough_of_a_tenth_of_a_second_does_not_stop_an_answer(scene: Scene) -> None:
+def test_an_answer_pauses_at_the_first_sound_and_goes_on_after_a_cough(scene: Scene) -> None:
     asked(scene)
-    scene.answer(said("You get 25 days.", 2.0))
+    scene.answer(said("You get 25 days.", 5.0))
 
-    assert scene.speak(0.128) + scene.silence(0.5) == []
+    assert events(scene.speak(0.032)) == [AnswerPaused()]
+    assert scene.speak(0.096) + scene.silence(0.128) == []
+    assert events(scene.silence(0.032)) == [AnswerResumed()]
+    assert scene.silence(1) == []
+    (stopped,) = events(scene.give(Interrupt()))
+    assert isinstance(stopped, Interrupted)
+    assert stopped.heard_s == pytest.approx(1.06, abs=0.01)  # it was silent for a quarter of a second
+
+
+def test_a_sound_that_keeps_coming_pauses_an_answer_once(scene: Scene) -> None:
+    asked(scene)
+    scene.answer(said("You get 25 days.", 5.0))
+    told = [event for _ in range(5) for event in events(scene.speak(0.064) + scene.silence(0.4))]
+
+    assert told == [AnswerPaused(), AnswerResumed()]
+
+
+def test_what_is_not_heard_yet_is_not_paused(scene: Scene) -> None:
+    asked(scene)
+
+    assert scene.speak(0.064) + scene.silence(0.3) == []
 
 
 def test_who_goes_on_before_the_voice_has_begun_has_only_paused(scene: Scene) -> None:
@@ -312,6 +336,51 @@ def test_what_was_held_up_is_begun_again_when_the_turn_is_over(scene: Scene) -> 
     over = scene.silence(0.5)
     assert [over[1], over[2]] == [StartTurn(2, scene.last(StartTurn).question), LetGo(2)]
     assert scene.give(TurnHeldUp(2)) == []  # it is told
+
+
+def test_a_draft_that_was_held_back_is_not_told_once_there_is_a_newer_one(scene: Scene) -> None:
+    scene.speak(0.8)
+    scene.silence(0.25)
+    scene.recognise(QUESTION)
+    sentence = said("You get 25.", 1.0)
+    assert scene.answer(Draft("You"), Draft("You get"), sentence, Draft("Ask"), Draft("Ask Ada")) == []
+
+    told = [event for event in events(scene.silence(0.5)) if not isinstance(event, SpeechEnded)]
+    assert told == [sentence, Draft("Ask Ada")]
+    assert events(scene.answer(Draft("Ask Ada in"))) == [Draft("Ask Ada in")]
+
+
+def heard_and_waiting(scene: Scene) -> None:
+    scene.speak(0.8)
+    scene.silence(0.25)
+    scene.recognise(QUESTION)
+    scene.silence(0.5)
+
+
+def test_a_turn_is_told_and_answered_when_that_is_wanted() -> None:
+    scene = Scene(LoopOptions(answer_at_once=False))
+    heard_and_waiting(scene)
+    heard = events(scene.actions)[-1]
+    assert isinstance(heard, Heard)
+    assert heard.transcription.text == QUESTION
+    assert StartTurn not in scene.kinds()
+
+    assert scene.give(Respond()) == [StartTurn(1, heard.transcription), LetGo(1)]
+    sentence = said("You get 25.", 1.0)
+    assert events(scene.answer(heard, sentence)) == [sentence]
+    assert events(scene.give(Respond())) == [NothingHeard()]
+
+
+def test_who_wants_an_answer_before_the_words_are_known_gets_it_then() -> None:
+    scene = Scene(LoopOptions(answer_at_once=False))
+    scene.speak(0.8)
+    scene.silence(1.6)
+    assert scene.give(Respond()) == []
+    assert [type(action) for action in scene.recognise(QUESTION)][-2:] == [StartTurn, LetGo]
+    assert Heard not in [type(event) for event in events(scene.actions)]  # the turn itself tells it
+
+    heard_and_waiting(scene)  # the wish was for one turn
+    assert scene.kinds().count(StartTurn) == 1
 
 
 def test_people_before_one_are_told_once_the_turn_is_certain(scene: Scene) -> None:

@@ -1,6 +1,7 @@
 // Microphone and loudspeaker of one page.
 
 const RATE = 24000;
+const LONGEST_PAUSE_MS = 1000;
 
 class Audio24 {
   constructor({ onFrame, onPosition, onEnded }) {
@@ -69,6 +70,18 @@ class Audio24 {
   silence() {
     this.playing = false;
     this.post({ flush: true });
+  }
+
+  // The server says when it goes on; if it says nothing, it goes on all the same.
+  pause() {
+    this.post({ pause: true });
+    clearTimeout(this.pausing);
+    this.pausing = setTimeout(() => this.resume(), LONGEST_PAUSE_MS);
+  }
+
+  resume() {
+    clearTimeout(this.pausing);
+    this.post({ pause: false });
   }
 
   setSpeed(speed) {

@@ -8,6 +8,7 @@ const WORDS = {
   lost: "The connection is lost. Trying again …",
   busy: "Many people are asking right now. Trying again in a moment …",
   nothing: "I didn't hear a question.",
+  refused: "A sentence was left out: the documents do not support it.",
 };
 const TROUBLES = {
   NotAllowedError: WORDS.denied,
@@ -16,14 +17,14 @@ const TROUBLES = {
   NotReadableError: WORDS.taken,
 };
 const TICKET_S = 45;
-const WAITING_FRAMES = 250; // ten seconds of speech while the connection opens
+const WAITING_FRAMES = 500; // ten seconds of speech while the connection opens
 
 class Talk {
   constructor() {
     this.state = "idle"; // idle, listening, hearing, thinking, speaking
     this.microphone = false;
     this.level = 0;
-    this.question = this.answer = this.note = this.trouble = "";
+    this.question = this.answer = this.draft = this.note = this.trouble = "";
     this.said = []; // of the latest answer, for replay
     this.unsent = [];
     this.attempts = 0;
@@ -147,6 +148,7 @@ class Talk {
     this.audio.silence();
     this.cut = this.response;
     this.item = null;
+    this.draft = "";
     this.replaying = false;
     this.rest();
   }
@@ -214,18 +216,27 @@ const HANDLERS = {
     talk.note = ["", "One person is before you."][ahead] ?? `${ahead} people are before you.`;
   },
   "response.created": (talk, { response }) => {
-    Object.assign(talk, { response: response.id, item: null, turn: null, answer: "", note: "", said: [] });
+    Object.assign(talk, { response: response.id, item: null, turn: null, answer: "", draft: "", note: "", said: [] });
     talk.state = "thinking";
     talk.audio.begin();
   },
   "response.output_item.added": (talk, { item }) => (talk.item = item.id),
-  "response.output_audio_transcript.delta": (talk, { delta }) => (talk.answer += delta),
+  "response.output_audio_transcript.delta": (talk, { delta }) => {
+    talk.answer += delta;
+    talk.draft = "";
+  },
+  "ragvoice.draft": (talk, { text, refused }) => {
+    talk.draft = refused ? "" : text;
+    if (refused) talk.note = WORDS.refused;
+  },
   "response.output_audio.delta": (talk, { delta }) => {
     const samples = samplesOf(delta);
     talk.said.push(samples);
     talk.audio.play(samples);
     talk.state = "speaking";
   },
+  "ragvoice.paused": (talk) => talk.audio.pause(),
+  "ragvoice.resumed": (talk) => talk.audio.resume(),
   "ragvoice.interrupted": (talk, { heard_text }) => {
     if (talk.audio.playing) talk.quiet();
     // An answer of which nothing was heard is not in the log.

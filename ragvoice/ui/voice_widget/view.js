@@ -25,6 +25,7 @@ function draw(root, talk) {
   const busy = ["hearing", "thinking", "speaking"].includes(talk.state);
   text("question", busy ? talk.question : "");
   text("answer", busy ? talk.answer : "");
+  text("draft", busy ? talk.draft : "");
   text("trouble", talk.trouble);
   part("stop").hidden = talk.state !== "thinking" && talk.state !== "speaking";
   part("replay").hidden = !talk.said.length || busy;

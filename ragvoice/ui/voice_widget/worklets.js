@@ -3,7 +3,7 @@
 class Capture extends AudioWorkletProcessor {
   constructor() {
     super();
-    this.frame = new Int16Array(Math.round(sampleRate / 25)); // 40 ms
+    this.frame = new Int16Array(Math.round(sampleRate / 50)); // 20 ms
     this.filled = 0;
     this.energy = 0;
   }
@@ -38,8 +38,9 @@ class Player extends AudioWorkletProcessor {
       if (data.push) this.append(data.push);
       if (data.speed) this.speed = data.speed;
       if (data.end) this.complete = true;
-      if (data.flush) this.flush();
       if (data.reset) this.reset();
+      if ("pause" in data) this.paused = data.pause;
+      if (data.flush) this.flushing = true;
     };
   }
 
@@ -50,7 +51,9 @@ class Player extends AudioWorkletProcessor {
     this.ideal = 0; // where that would be if every stretch could be cut exactly
     this.ready = []; // stretched samples that wait for their turn
     this.complete = false;
-    this.fade = 0;
+    this.paused = false;
+    this.flushing = false;
+    this.level = FADE; // of FADE
     this.told = 0;
     this.over = false;
   }
@@ -64,11 +67,6 @@ class Player extends AudioWorkletProcessor {
     }
     this.source.set(samples, this.length);
     this.length += samples.length;
-  }
-
-  // Ten milliseconds of fading, then silence: no click, and far below 200 ms.
-  flush() {
-    if (!this.over && this.fade === 0) this.fade = FADE;
   }
 
   // Waveform similarity overlap-add (Verhelst and Roelands, 1993): another speed at the same pitch.
@@ -102,15 +100,14 @@ class Player extends AudioWorkletProcessor {
 
   process(_inputs, [output]) {
     const before = this.position;
+    // A pause and a stop fade for ten milliseconds: no click, and far below 200 ms.
+    const goal = this.paused || this.flushing ? 0 : FADE;
     for (let i = 0; i < output[0].length; i++) {
-      let sample = this.over ? null : this.next();
-      if (sample !== null && this.fade > 0) {
-        sample *= this.fade / FADE;
-        if (--this.fade === 0) this.finish("flushed");
-      }
-      for (const channel of output) channel[i] = sample ?? 0;
+      const sample = this.over || goal + this.level === 0 ? null : this.next();
+      for (const channel of output) channel[i] = ((sample ?? 0) * this.level) / FADE;
+      if (sample !== null) this.level += Math.sign(goal - this.level);
     }
-    if (this.fade > 0 && this.position === before) this.finish("flushed");
+    if (this.flushing && !this.over && (this.level === 0 || this.position === before)) this.finish("flushed");
     if (!this.over && this.position > 0 && currentTime - this.told > 0.1) {
       this.told = currentTime;
       this.port.postMessage({ position: this.position / 24000 });
@@ -121,7 +118,6 @@ class Player extends AudioWorkletProcessor {
 
   finish(how) {
     this.over = true;
-    this.fade = 0;
     this.port.postMessage({ position: this.position / 24000, [how]: true });
   }
 }
