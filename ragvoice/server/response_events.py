@@ -15,7 +15,7 @@ import numpy as np
 
 from ragvoice.datatypes import AudioChunk
 from ragvoice.server.session import Session
-from ragvoice.speech.audio import resample
+from ragvoice.speech.audio import Resampler
 from ragvoice.voicebot import Said
 
 Json = dict[str, Any]
@@ -48,6 +48,7 @@ class ResponseEvents:
         self._previous_item_id = previous_item_id
         self._texts: list[str] = []
         self._audio_ms = 0.0
+        self._resampler: Resampler | None = None
 
     def begun(self) -> Iterator[Json]:
         item = message_item(self.item_id, "assistant", "in_progress", [])
@@ -61,7 +62,7 @@ class ResponseEvents:
         self._texts.append(said.text)
         start_ms = self._audio_ms
         if said.audio is not None:
-            self._audio_ms += 1000 * said.audio.duration_s
+            self._audio_ms += 1000 * (said.audio.duration_s + said.rest_s)
         kind = "output_text" if self._written else "output_audio_transcript"
         yield server_event(f"response.{kind}.delta", **self._place(), delta=delta)
         yield server_event(
@@ -72,9 +73,16 @@ class ResponseEvents:
             audio_start_ms=round(start_ms),
             audio_end_ms=round(self._audio_ms),
         )
-        if said.audio is not None and not self._written:
-            for piece in _pieces(resample(said.audio, self._session.output_rate_hz)):
-                yield server_event("response.output_audio.delta", **self._place(), delta=piece)
+        if said.audio is not None:
+            self._resampler = Resampler(said.audio.sample_rate_hz, self._session.output_rate_hz)
+            yield from self.sound(said.audio, said.rest_s)
+
+    def sound(self, audio: AudioChunk, rest_s: float) -> Iterator[Json]:
+        """:param rest_s: How much of the sentence comes after it."""
+        if self._written or self._resampler is None:
+            return
+        for piece in _pieces(self._resampler.resample(audio, last=not rest_s)):
+            yield server_event("response.output_audio.delta", **self._place(), delta=piece)
 
     def finished(self, status: Status, metadata: dict[str, str], details: Json | None = None) -> Iterator[Json]:
         text = " ".join(self._texts)

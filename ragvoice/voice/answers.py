@@ -17,7 +17,7 @@ from ragvoice.voice.echo import EchoGuard
 from ragvoice.voice.events import Failed, Interrupted, TurnEvent, VoiceEvent
 from ragvoice.voice.messages import Action, CancelTurn, Emit, LetGo, LoopOptions, Question, StartTurn
 from ragvoice.voice.playback import Playback
-from ragvoice.voicebot import Said
+from ragvoice.voicebot import Said, SaidOn
 
 _TAIL_S = 0.3
 """The loudspeaker is still heard for so long after the player has finished."""
@@ -130,7 +130,7 @@ class Answers:
             turn.held.append(event)
 
     def _tell(self, turn: _Turn, event: VoiceEvent, now: float) -> None:
-        if isinstance(event, Said):
+        if isinstance(event, Said | SaidOn):
             turn.playback.add(event, now)
             if event.audio is not None and self._options.echo == "correlated":
                 turn.echo.add(event.audio)
