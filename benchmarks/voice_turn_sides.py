@@ -12,13 +12,16 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
 from ragvoice.datatypes import EVERYONE, Answer, AudioChunk, Transcription
 from ragvoice.people.person import Person
+from ragvoice.speech.pieces import begin
+from ragvoice.speech.protocols import SoundInPieces
 from ragvoice.voice.events import Failed, Interrupted, NothingHeard
 from ragvoice.voice.loop import VoiceLoop
 from ragvoice.voice.messages import LoopOptions
@@ -57,8 +60,15 @@ class Timed:
     def transcribe(self, audio: AudioChunk) -> Transcription:
         return self._timed(self.inner.transcribe, audio)
 
-    def synthesise(self, text: str) -> AudioChunk:
-        return self._timed(self.inner.synthesise, text)
+    def begin(self, text: str) -> SoundInPieces:
+        """A call of a voice ends with the first piece, which is what can be heard."""
+
+        def begun(text: str) -> SoundInPieces:
+            sound = begin(self.inner, text)
+            first = next(sound.pieces)
+            return replace(sound, pieces=chain([first], sound.pieces))
+
+        return self._timed(begun, text)
 
     def _timed(self, call: Callable[[Any], Any], given: Any) -> Any:
         began = time.perf_counter()

@@ -24,6 +24,7 @@ from ragvoice.errors import SpeechError, UsageError
 from ragvoice.generation.answering import Answering, Verdict
 from ragvoice.generation.clarify import did_you_mean, resolved
 from ragvoice.generation.followup import search_follow_up
+from ragvoice.speech.pieces import begin
 from ragvoice.speech.protocols import SpeechToText, TextToSpeech
 from ragvoice.speech.speakable import speakable
 from ragvoice.speech.spoken_source import spoken_source
@@ -74,9 +75,21 @@ class Said:
     text: str
     citation: Citation | None
     audio: AudioChunk | None
+    """Its sound, or the beginning of it."""
+    rest_s: float = 0.0
+    """Seconds of its sound that are still to come, as `SaidOn`."""
 
 
-Event = Heard | Found | Draft | Said | Answer
+@dataclass(frozen=True)
+class SaidOn:
+    """The sound of the last sentence goes on."""
+
+    audio: AudioChunk
+    rest_s: float
+    """As of `Said`; 0 with the last piece."""
+
+
+Event = Heard | Found | Draft | Said | SaidOn | Answer
 
 
 class VoiceBot:
@@ -146,12 +159,12 @@ class VoiceBot:
             yield Heard(transcription)
             blank = replace(blank, question=transcription.text, transcription=transcription)
             if not transcription.text.strip():
-                yield from self._speak_line(NO_SPEECH, speak, clock)
+                yield from self._say(NO_SPEECH, None, speak, clock)
                 yield replace(blank, timings=clock.timings(None))
                 return
             if (transcription.confidence or 1.0) < self._unclear_speech:
                 back = did_you_mean(transcription.text)
-                yield from self._speak_line(back, speak, clock)
+                yield from self._say(back, None, speak, clock)
                 yield replace(blank, outcome="clarify", answer=back, timings=clock.timings(None))
                 return
             question, heard = transcription.text, transcription.confidence or 1.0
@@ -169,18 +182,15 @@ class VoiceBot:
                 if self._drafts:
                     yield statement
                 continue
-            audio = self._synthesise(statement.text, speak)
-            if audio is not None:
-                clock.first_audio()
-            yield Said(statement.text, statement.citation, audio)
+            yield from self._say(statement.text, statement.citation, speak, clock)
             # After the sentence: the first sound does not wait for it.
             if speak and self._spoken_sources and (citation := statement.citation) and citation.doc_id not in named:
                 named.add(citation.doc_id)
                 if source := spoken_source(citation):
-                    yield Said("", citation, self._synthesise(source, speak))
+                    yield from self._say(source, citation, speak, clock, written=False)
         verdict: Verdict = stream.verdict
         if verdict.outcome != "answered":
-            yield from self._speak_line(verdict.answer, speak, clock)
+            yield from self._say(verdict.answer, None, speak, clock)
         yield replace(
             blank,
             outcome=verdict.outcome,
@@ -244,14 +254,19 @@ class VoiceBot:
             raise SpeechError("A spoken answer needs a voice, and none is configured.")
         return self._tts
 
-    def _synthesise(self, text: str, speak: bool) -> AudioChunk | None:
-        return self.voice.synthesise(speakable(text)) if speak else None
-
-    def _speak_line(self, text: str, speak: bool, clock: _Clock) -> Iterator[Said]:
-        audio = self._synthesise(text, speak)
-        if audio is not None:
+    def _say(
+        self, text: str, citation: Citation | None, speak: bool, clock: _Clock, *, written: bool = True
+    ) -> Iterator[Said | SaidOn]:
+        if not speak:
+            yield Said(text, citation, None)
+            return
+        sound = begin(self.voice, speakable(text))
+        rest = sound.samples
+        for number, piece in enumerate(sound.pieces):
+            rest -= len(piece.samples_t)
+            rest_s = rest / sound.sample_rate_hz
             clock.first_audio()
-        yield Said(text, None, audio)
+            yield SaidOn(piece, rest_s) if number else Said(text if written else "", citation, piece, rest_s)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ragvoice.evaluation.answer_metrics import normalise
 from ragvoice.retrieval.index import DocumentIndex
 from ragvoice.settings import Settings
 from ragvoice.speech.audio import decode, resample
-from ragvoice.voicebot import NO_SPEECH, Event, Found, Heard, Said, VoiceBot
+from ragvoice.voicebot import NO_SPEECH, Event, Found, Heard, Said, SaidOn, VoiceBot
 
 RECORDINGS = Path(__file__).resolve().parents[1] / "data" / "recordings"
 
@@ -35,7 +35,7 @@ def spoken_turn(bot: VoiceBot) -> list[Event]:
 def test_a_turn_hears_searches_speaks_and_ends_with_the_answer(spoken_turn: list[Event]) -> None:
     kinds = [type(event) for event in spoken_turn]
     assert kinds[:2] == [Heard, Found]
-    assert set(kinds[2:-1]) == {Said}
+    assert set(kinds[2:-1]) == {Said, SaidOn}
     assert kinds[-1] is Answer
 
 
@@ -50,13 +50,22 @@ def test_the_recorded_question_is_understood_and_answered(spoken_turn: list[Even
 
 
 def test_the_spoken_answer_says_what_is_written(bot: VoiceBot, spoken_turn: list[Event]) -> None:
-    chunks = [event.audio for event in spoken_turn if isinstance(event, Said) and event.audio is not None]
+    chunks = [event.audio for event in spoken_turn if isinstance(event, Said | SaidOn) and event.audio is not None]
     spoken = AudioChunk(np.concatenate([chunk.samples_t for chunk in chunks]), chunks[0].sample_rate_hz)
     heard = bot.recogniser.transcribe(resample(spoken, 16_000)).text
     answer = spoken_turn[-1]
     assert isinstance(answer, Answer)
     written, listened = set(normalise(answer.answer).split()), set(normalise(heard).split())
     assert len(written & listened) >= 0.7 * len(written)
+
+
+def test_each_piece_of_a_sentence_says_how_much_sound_is_still_to_come(spoken_turn: list[Event]) -> None:
+    rests = [(type(event), event.rest_s) for event in spoken_turn if isinstance(event, Said | SaidOn)]
+    pieces = [event.audio for event in spoken_turn if isinstance(event, Said | SaidOn) and event.audio is not None]
+    for (_, rest_s), (kind, left_s), piece in zip(rests, rests[1:], pieces[1:], strict=False):
+        assert rest_s == pytest.approx(0.0 if kind is Said else left_s + piece.duration_s)
+    assert rests[0][1] > 0
+    assert rests[-1][1] == 0
 
 
 def test_each_document_is_named_aloud_once_after_its_sentence_and_not_written(spoken_turn: list[Event]) -> None:

@@ -191,7 +191,7 @@ def _one_turn(
     from ragvoice.datatypes import Answer, AudioChunk
     from ragvoice.errors import RagVoiceError
     from ragvoice.speech.audio import write_wav
-    from ragvoice.voicebot import Heard, Said
+    from ragvoice.voicebot import Heard, Said, SaidOn
 
     spoken: list[AudioChunk] = []
     for event in bot.turn(asked, history, who, style, speak=speak is not None):
@@ -202,6 +202,8 @@ def _one_turn(
                 typer.echo(event.text + " ", nl=False)
             if event.audio is not None:
                 spoken.append(event.audio)
+        elif isinstance(event, SaidOn):
+            spoken.append(event.audio)
         elif isinstance(event, Answer):
             if speak:
                 samples = np.concatenate([chunk.samples_t for chunk in spoken])

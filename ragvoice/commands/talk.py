@@ -169,7 +169,7 @@ class _Screen:
         from ragvoice.datatypes import Answer
         from ragvoice.fair_queue import Waiting
         from ragvoice.voice.events import AnswerPaused, AnswerResumed, Failed, Interrupted, NothingHeard, Partial
-        from ragvoice.voicebot import Heard, Said
+        from ragvoice.voicebot import Heard, Said, SaidOn
 
         match event:
             case Partial():
@@ -191,6 +191,8 @@ class _Screen:
                 self._player.pause()
             case AnswerResumed():
                 self._player.resume()
+            case SaidOn():
+                self._player.add(event.audio)
             case Interrupted():
                 self._player.clear()
                 self._begun = False

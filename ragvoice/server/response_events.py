@@ -14,7 +14,7 @@ from typing import Any, Literal
 from ragvoice.datatypes import AudioChunk
 from ragvoice.server.audio_format import AudioFormat
 from ragvoice.server.session import Session
-from ragvoice.speech.audio import resample
+from ragvoice.speech.audio import Resampler
 from ragvoice.voicebot import Said
 
 Json = dict[str, Any]
@@ -47,6 +47,7 @@ class ResponseEvents:
         self._previous_item_id = previous_item_id
         self._texts: list[str] = []
         self._audio_ms = 0.0
+        self._resampler: Resampler | None = None
 
     def begun(self) -> Iterator[Json]:
         item = message_item(self.item_id, "assistant", "in_progress", [])
@@ -60,7 +61,7 @@ class ResponseEvents:
         self._texts.append(said.text)
         start_ms = self._audio_ms
         if said.audio is not None:
-            self._audio_ms += 1000 * said.audio.duration_s
+            self._audio_ms += 1000 * (said.audio.duration_s + said.rest_s)
         kind = "output_text" if self._written else "output_audio_transcript"
         yield server_event(f"response.{kind}.delta", **self._place(), delta=delta)
         yield server_event(
@@ -71,9 +72,16 @@ class ResponseEvents:
             audio_start_ms=round(start_ms),
             audio_end_ms=round(self._audio_ms),
         )
-        if said.audio is not None and not self._written:
-            for piece in _pieces(said.audio, self._session.output_format):
-                yield server_event("response.output_audio.delta", **self._place(), delta=piece)
+        if said.audio is not None:
+            self._resampler = Resampler(said.audio.sample_rate_hz, self._session.output_format.rate_hz)
+            yield from self.sound(said.audio, said.rest_s)
+
+    def sound(self, audio: AudioChunk, rest_s: float) -> Iterator[Json]:
+        """:param rest_s: How much of the sentence comes after it."""
+        if self._written or self._resampler is None:
+            return
+        for piece in _pieces(self._resampler.resample(audio, last=not rest_s), self._session.output_format):
+            yield server_event("response.output_audio.delta", **self._place(), delta=piece)
 
     def finished(self, status: Status, metadata: dict[str, str], details: Json | None = None) -> Iterator[Json]:
         text = " ".join(self._texts)
@@ -118,8 +126,8 @@ class ResponseEvents:
 
 
 def _pieces(audio: AudioChunk, format_: AudioFormat) -> Iterator[str]:
-    """In base64, a fraction of a second each."""
-    samples_t = resample(audio, format_.rate_hz).samples_t
+    """In base64, a fraction of a second each; the sound has the rate of the format."""
+    samples_t = audio.samples_t
     step = int(DELTA_S * format_.rate_hz)
     for start in range(0, len(samples_t), step):
         yield base64.b64encode(format_.encoded(samples_t[start : start + step])).decode()

@@ -37,7 +37,7 @@ from ragvoice.voice.events import (
     SpeechStarted,
     VoiceEvent,
 )
-from ragvoice.voicebot import Found, Heard, Said
+from ragvoice.voicebot import Found, Heard, Said, SaidOn
 
 _ERROR_TYPES: tuple[tuple[type[RagVoiceError], str], ...] = (
     (UsageError, "invalid_request_error"),
@@ -131,6 +131,9 @@ class ServerEvents:
                 yield from self._begun()
                 if self._response:
                     yield from self._response.said(event)
+            case SaidOn(audio, rest_s):
+                if self._response:
+                    yield from self._response.sound(audio, rest_s)
             case Answer():
                 yield from self._begun()
                 answer = answer_json(event, None)

@@ -80,6 +80,22 @@ def resample(audio: AudioChunk, sample_rate_hz: int) -> AudioChunk:
     return AudioChunk(np.asarray(samples_t, np.float32), sample_rate_hz)
 
 
+class Resampler:
+    """`resample` for one sound that comes in pieces: no edge is heard between them."""
+
+    def __init__(self, from_hz: int, to_hz: int):
+        import soxr
+
+        self._to_hz = to_hz
+        self._stream = None if from_hz == to_hz else soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32")
+
+    def resample(self, piece: AudioChunk, *, last: bool) -> AudioChunk:
+        """:return: what can be known of it; a few milliseconds come with the next piece, and all with the last."""
+        if self._stream is None:
+            return piece
+        return AudioChunk(self._stream.resample_chunk(piece.samples_t, last=last), self._to_hz)
+
+
 def wav_bytes(audio: AudioChunk) -> bytes:
     """16-bit PCM."""
     import soundfile

@@ -13,6 +13,10 @@ from ragvoice.errors import SpeechError
 PAUSE_S = 0.2
 """Silence after a sentence: a reader's breath."""
 PEAK = 0.95
+SPEECH_RMS = 0.09
+"""Of what `gain_for` is given. Peaks of speech are about ten times as high."""
+_KNEE = 0.8
+_GAINS = (0.25, 10.0)
 
 
 def sentence(speech_t: NDArray[np.float32], sample_rate_hz: int) -> AudioChunk:
@@ -20,6 +24,24 @@ def sentence(speech_t: NDArray[np.float32], sample_rate_hz: int) -> AudioChunk:
     speech_t = speech_t * (PEAK / max(0.01, float(np.abs(speech_t).max(initial=0))))
     pause_t = np.zeros(int(PAUSE_S * sample_rate_hz), np.float32)
     return AudioChunk(np.concatenate([speech_t, pause_t]).astype(np.float32), sample_rate_hz)
+
+
+def gain_for(speech_t: NDArray[np.float32]) -> float:
+    """What makes a voice as loud as others, from some of its speech: one factor for all that it says.
+
+    The peak of a sentence is not known before the sentence is complete, and a factor that followed the sound would be
+    heard as a change. Sentences of a Piper voice differ by as much with one factor as with equal peaks.
+    """
+    rms = float(np.sqrt(np.mean(np.square(speech_t, dtype=np.float64))))
+    return float(np.clip(SPEECH_RMS / max(rms, 1e-6), *_GAINS))
+
+
+def amplified(speech_t: NDArray[np.float32], gain: float) -> NDArray[np.float32]:
+    """So many times as loud; peaks above 0.8 are rounded off towards 0.95, sample by sample, so that pieces fit."""
+    speech_t = speech_t * np.float32(gain)
+    within_t = np.clip(speech_t, -_KNEE, _KNEE)
+    rounded_t: NDArray[np.float32] = within_t + (PEAK - _KNEE) * np.tanh((speech_t - within_t) / (PEAK - _KNEE))
+    return rounded_t
 
 
 def nothing(sample_rate_hz: int) -> AudioChunk:

@@ -13,6 +13,7 @@ import subprocess
 import textwrap
 import unicodedata
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,11 @@ from numpy.typing import NDArray
 from ragvoice.datatypes import AudioChunk
 from ragvoice.errors import ModelError, SpeechError, UsageError
 from ragvoice.sentences import split_sentences
-from ragvoice.speech.loudness import nothing, sentence
+from ragvoice.speech.loudness import PAUSE_S, amplified, gain_for
+from ragvoice.speech.pieces import joined
 from ragvoice.speech.pronunciations import parts
+from ragvoice.speech.protocols import SoundInPieces
+from ragvoice.speech.vits import SPEAKER, Inputs, VitsNetwork
 
 _TIMEOUT_S = 20.0
 _MAX_CLAUSE = 250
@@ -34,6 +38,8 @@ _PAD, _BEGIN, _END = "_", "^", "$"
 _CLAUSE = re.compile(r"(?P<words>(?:[^,;:.!?…]|[,:](?=\w)|\.(?!\W*$))+)(?P<mark>[,;:.!?…]*)")
 # espeak-ng marks words that it reads as another language: (fr)...(en)
 _LANGUAGE_FLAG = re.compile(r"\([a-z]{2,3}(?:-[a-z0-9-]+)?\)")
+_SAMPLE = "mˈama lˈano tˈala, sˈiso nˈemo. "
+"""IPA of sounds that most languages have, spoken at load to hear how loud the voice is."""
 
 
 class PiperTextToSpeech:
@@ -45,6 +51,7 @@ class PiperTextToSpeech:
     :param speaker: of a voice with several.
     :param ipa: words in lower case -> their phonemes, see `Pronunciations`.
     :raises ModelError: the voice is missing or damaged, or has not so many speakers.
+    :raises SpeechError: onnxruntime failed.
     :raises UsageError: a sign of `ipa` is none of the voice's phonemes.
     """
 
@@ -57,17 +64,12 @@ class PiperTextToSpeech:
         speaker: int = 0,
         ipa: Mapping[str, str] | None = None,
     ) -> None:
-        import onnxruntime
-
         if not 0.5 <= speed <= 2:
             raise ModelError(f"speed is {speed:g}; it must be between 0.5 and 2.")
         model = _onnx_file(voice_path) if voice_path.is_dir() else voice_path
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
         try:
             settings: dict[str, Any] = json.loads(Path(f"{model}.json").read_text(encoding="utf-8"))
-            self._session: Any = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+            self._network = VitsNetwork(model, threads)
             self.sample_rate_hz: int = int(settings["audio"]["sample_rate"])
             self._ids: dict[str, list[int]] = settings["phoneme_id_map"]
             self._espeak_voice: str = settings["espeak"]["voice"]
@@ -78,11 +80,11 @@ class PiperTextToSpeech:
             speakers = int(settings.get("num_speakers", 1))
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{voice_path.name} is no readable Piper voice: {error}; pull it again.") from error
-        except Exception as error:  # onnxruntime's own exceptions share no root but this one
+        except Exception as error:  # those of onnx and onnxruntime share no root but this one
             raise ModelError(f"{model.name} cannot be loaded by onnxruntime: {error}; pull it again.") from error
         if not 0 <= speaker < max(1, speakers):
             raise ModelError(f"{model.name} has {speakers} speakers, from 0; there is none of number {speaker}.")
-        self._speaker = {"sid": np.asarray([speaker], np.int64)} if speakers > 1 else {}
+        self._speaker = {SPEAKER: np.asarray([speaker], np.int64)} if speakers > 1 else {}
         self._ipa = dict(ipa or {})
         for word, phonemes in self._ipa.items():
             if unknown := sorted(set(unicodedata.normalize("NFD", phonemes)) - set(self._ids)):
@@ -90,15 +92,28 @@ class PiperTextToSpeech:
                     f"The pronunciation /{phonemes}/ of {word!r} has signs that this voice does not know: "
                     f"{' '.join(unknown)}. Use IPA, or respell the word."
                 )
+        without_noise = self._scales * np.asarray([0, 1, 0], np.float32)  # the same loudness at each start
+        _, sample = self._network.begin(self._inputs(self._closed(self._clause_ids(_SAMPLE)), without_noise))
+        self._gain = gain_for(np.concatenate(list(sample)))
 
     def synthesise(self, text: str) -> AudioChunk:
         """Speak one sentence. Written forms are spoken best after `speakable`.
 
-        :return: peak 0.95, closed by 0.2 s of silence; no samples when there is nothing to say.
+        :return: closed by 0.2 s of silence; no samples when there is nothing to say. See `amplified` for its loudness.
         :raises SpeechError: espeak-ng is missing or failed, or onnxruntime failed.
         """
-        sounds = [self._sound(ids_p) for ids_p in self._id_groups(text)]
-        return sentence(np.concatenate(sounds), self.sample_rate_hz) if sounds else nothing(self.sample_rate_hz)
+        return joined(self.begin(text))
+
+    def begin(self, text: str) -> SoundInPieces:
+        """`synthesise` in pieces: the first half second is there after the encoder's part of the time."""
+        begun = [self._network.begin(self._inputs(ids_p, self._scales)) for ids_p in self._id_groups(text)]
+        pause_t = np.zeros(int(PAUSE_S * self.sample_rate_hz) if begun else 0, np.float32)
+        pieces = chain(*(pieces for _, pieces in begun), [pause_t])
+        return SoundInPieces(
+            (AudioChunk(amplified(piece_t, self._gain), self.sample_rate_hz) for piece_t in pieces),
+            sum(samples for samples, _ in begun) + len(pause_t),
+            self.sample_rate_hz,
+        )
 
     def phonemes(self, text: str) -> list[str]:
         """One string a clause, its punctuation at the end: the voice's intonation and pauses hang on it."""
@@ -119,13 +134,16 @@ class PiperTextToSpeech:
         """Ids of as many clauses as the voice takes at once: ^ _ a _ b _ ... $, as Piper's voices are trained."""
         group: list[int] = []
         for clause in self.phonemes(text):
-            ids = [number for sign in unicodedata.normalize("NFD", clause + " ") for number in self._padded(sign)]
+            ids = self._clause_ids(clause + " ")
             if group and len(group) + len(ids) > 2 * _MAX_PHONEMES:
                 yield self._closed(group)
                 group = []
             group += ids
         if group:
             yield self._closed(group)
+
+    def _clause_ids(self, phonemes: str) -> list[int]:
+        return [number for sign in unicodedata.normalize("NFD", phonemes) for number in self._padded(sign)]
 
     def _padded(self, sign: str) -> list[int]:
         found = self._ids.get(sign)  # a sign that the voice never learnt is left out
@@ -134,17 +152,13 @@ class PiperTextToSpeech:
     def _closed(self, ids: list[int]) -> list[int]:
         return [*self._ids[_BEGIN], *self._ids[_PAD], *ids, *self._ids[_END]]
 
-    def _sound(self, ids_p: list[int]) -> NDArray[np.float32]:
-        inputs = {
+    def _inputs(self, ids_p: list[int], scales: NDArray[np.float32]) -> Inputs:
+        return {
             "input": np.asarray([ids_p], np.int64),
             "input_lengths": np.asarray([len(ids_p)], np.int64),
-            "scales": self._scales,
+            "scales": scales,
             **self._speaker,
         }
-        try:
-            return np.asarray(self._session.run(None, inputs)[0], np.float32).reshape(-1)
-        except Exception as error:  # onnxruntime's own exceptions share no root but this one
-            raise SpeechError(f"the voice failed on {len(ids_p)} phoneme ids: {error}") from error
 
     def _espeak(self, text: str) -> list[str]:
         command = ["espeak-ng", "-q", "--ipa", "-v", self._espeak_voice, "--stdin"]

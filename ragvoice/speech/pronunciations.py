@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ragvoice.datatypes import AudioChunk
 from ragvoice.errors import UsageError
-from ragvoice.speech.protocols import TextToSpeech
+from ragvoice.speech.pieces import begin
+from ragvoice.speech.protocols import SoundInPieces, TextToSpeech
 from ragvoice.speech.speakable import speakable
 
 _IPA = re.compile(r"/(.+)/")
@@ -74,3 +75,7 @@ class Respelling:
     def synthesise(self, text: str) -> AudioChunk:
         """See `TextToSpeech`."""
         return self._voice.synthesise(self._pronunciations.respell(text))
+
+    def begin(self, text: str) -> SoundInPieces:
+        """See `SpeaksInPieces`."""
+        return begin(self._voice, self._pronunciations.respell(text))

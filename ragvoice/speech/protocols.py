@@ -1,8 +1,10 @@
-"""The two seams of this room. Every adapter is used through one of them, so another engine needs no other change."""
+"""The seams of this room. Every adapter is used through one of them, so another engine needs no other change."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from ragvoice.datatypes import AudioChunk, Transcription
 
@@ -28,5 +30,27 @@ class TextToSpeech(Protocol):
         """Speak one sentence.
 
         :return: the sound; no samples when there is nothing to say.
+        :raises SpeechError: the voice failed.
+        """
+
+
+@dataclass(frozen=True)
+class SoundInPieces:
+    """A sentence that can be heard before all of it is made."""
+
+    pieces: Iterator[AudioChunk]
+    """In their order, one at least, each made when it is asked for; raises SpeechError when the voice fails."""
+    samples: int
+    """Of all of them together."""
+    sample_rate_hz: int
+
+
+@runtime_checkable
+class SpeaksInPieces(Protocol):
+    """A voice whose sentences begin to sound before they are complete."""
+
+    def begin(self, text: str) -> SoundInPieces:
+        """Speak one sentence; joined, the pieces are what `synthesise` returns.
+
         :raises SpeechError: the voice failed.
         """

@@ -13,12 +13,11 @@ from ragvoice.datatypes import AudioChunk
 from ragvoice.errors import RagVoiceError
 from ragvoice.ui import conversations
 from ragvoice.ui.examples import BROAD_QUERY, example_questions
-from ragvoice.ui.exchange import Exchange, of_events, of_turn
+from ragvoice.ui.exchange import Exchange, of_events, of_turn, sounds_of
 from ragvoice.ui.exchange_view import draw_draft, draw_exchange
 from ragvoice.ui.player import Player
 from ragvoice.ui.running import RunningTurn
 from ragvoice.ui.wording import label, trouble
-from ragvoice.voicebot import Said
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -193,7 +192,7 @@ def _stop(talk: Talk) -> None:
 def _follow(talk: Talk, running: RunningTurn) -> None:
     """Take over what the turn has given so far; at its end it becomes one of the exchanges."""
     finished, events = running.finished, running.events
-    audio = [event.audio for event in events if isinstance(event, Said) and event.audio is not None]
+    audio = sounds_of(events)
     if audio and not running.stopped:
         if running.id not in talk.player.clips:
             talk.player.play(running.id)

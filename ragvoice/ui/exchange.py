@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ragvoice.datatypes import Answer, Citation, Draft, Passage, Place
+import numpy as np
+from numpy.typing import NDArray
+
+from ragvoice.datatypes import Answer, AudioChunk, Citation, Draft, Passage, Place
 from ragvoice.desk_turns import Event
 from ragvoice.turns.records import Turn, UsedPassage
-from ragvoice.voicebot import Found, Heard, Said
+from ragvoice.voicebot import Found, Heard, Said, SaidOn
 
 State = Literal["running", "answered", "abstained", "clarify", "no_speech", "interrupted", "failed"]
 
@@ -114,6 +117,19 @@ def of_events(
                     cited=tuple(dict.fromkeys([*shown.cited, *_spots([event.citation] if event.citation else [])])),
                 )
     return shown
+
+
+def sounds_of(events: Sequence[Event]) -> list[AudioChunk]:
+    """The sound of each sentence that is complete; the page's player would be heard to change from piece to piece."""
+    sounds: list[AudioChunk] = []
+    pieces: list[NDArray[np.float32]] = []
+    for event in events:
+        if isinstance(event, Said | SaidOn) and event.audio is not None:
+            pieces.append(event.audio.samples_t)
+            if not event.rest_s:
+                sounds.append(AudioChunk(np.concatenate(pieces), event.audio.sample_rate_hz))
+                pieces = []
+    return sounds
 
 
 def _spots(places: Sequence[Citation | Passage | UsedPassage]) -> tuple[Spot, ...]:

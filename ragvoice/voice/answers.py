@@ -18,7 +18,7 @@ from ragvoice.voice.echo import EchoGuard
 from ragvoice.voice.events import AnswerPaused, AnswerResumed, Failed, Interrupted, TurnEvent, VoiceEvent
 from ragvoice.voice.messages import Action, CancelTurn, Emit, LetGo, LoopOptions, Question, StartTurn
 from ragvoice.voice.playback import Playback
-from ragvoice.voicebot import Heard, Said
+from ragvoice.voicebot import Heard, Said, SaidOn
 
 _TAIL_S = 0.3
 """The loudspeaker is still heard for so long after the player has finished."""
@@ -160,7 +160,7 @@ class Answers:
     def _tell(self, turn: _Turn, event: VoiceEvent, now: float) -> None:
         if isinstance(event, Heard) and turn.known:
             return
-        if isinstance(event, Said):
+        if isinstance(event, Said | SaidOn):
             turn.playback.add(event, now)
             if event.audio is not None and self._options.echo == "correlated":
                 turn.echo.add(event.audio)

@@ -1,6 +1,6 @@
 """What a voice loop tells: in the order in which it happens, for a page, a terminal or a socket to show.
 
-`Heard`, `Found`, `Draft`, `Said` and `Answer` are those of `VoiceBot.turn`.
+`Heard`, `Found`, `Draft`, `Said`, `SaidOn` and `Answer` are those of `VoiceBot.turn`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ragvoice.datatypes import Answer, Draft
 from ragvoice.errors import RagVoiceError
 from ragvoice.fair_queue import Waiting
-from ragvoice.voicebot import Found, Heard, Said
+from ragvoice.voicebot import Found, Heard, Said, SaidOn
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Failed:
     error: RagVoiceError
 
 
-TurnEvent = Waiting | Heard | Found | Draft | Said | Answer
+TurnEvent = Waiting | Heard | Found | Draft | Said | SaidOn | Answer
 """What answering one question yields."""
 VoiceEvent = (
     SpeechStarted

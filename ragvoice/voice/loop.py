@@ -53,7 +53,7 @@ class VoiceLoop:
 
     :param ask: answers a `Transcription` or a typed text with the events of `VoiceBot.turn`, perhaps after `Waiting`.
         It is called from one thread, one turn after another. A generator that is closed was interrupted, or began
-        on half a question; one that is not closed ran to its end. It is read beyond its first `Said` only when the
+        on half a question; one that is not closed ran to its end. It is read beyond its first sentence only when the
         turn is certain, so a turn that reaches its `Answer` took place.
     :param transcriber: recognises; used from one thread.
     :param prepare: called with the beginning of a question, as far as it is settled, while the person speaks; never

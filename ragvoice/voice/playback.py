@@ -1,8 +1,8 @@
-"""What of an answer has been heard: the sentences handed out, their lengths, and where the player is."""
+"""What of an answer has been heard: the sentences handed out, their lengths, and where the player is in their sound."""
 
 from __future__ import annotations
 
-from ragvoice.voicebot import Said
+from ragvoice.voicebot import Said, SaidOn
 
 
 class Playback:
@@ -10,7 +10,7 @@ class Playback:
 
     def __init__(self) -> None:
         self._said: list[tuple[str, float]] = []
-        self._total_s = 0.0
+        self._total_s = 0.0  # of the sound that is there; the last sentence may be longer
         self._anchor_s = 0.0
         self._anchored_at = 0.0
         self.paused = False
@@ -20,13 +20,14 @@ class Playback:
         """Whether there is anything to hear or to read."""
         return bool(self._said)
 
-    def add(self, said: Said, now: float) -> None:
-        """A sentence has been handed to the player."""
+    def add(self, said: Said | SaidOn, now: float) -> None:
+        """A sentence, or more of its sound, has been handed to the player."""
         position_s = self.position(now)
         if position_s >= self._total_s:  # it had nothing to play meanwhile
             self._anchor_s, self._anchored_at = position_s, now
         duration_s = said.audio.duration_s if said.audio else 0.0
-        self._said.append((said.text, duration_s))
+        if isinstance(said, Said):
+            self._said.append((said.text, duration_s + said.rest_s))
         self._total_s += duration_s
 
     def played(self, position_s: float, now: float) -> None:

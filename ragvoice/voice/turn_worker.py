@@ -14,7 +14,7 @@ from langchain_core.runnables.config import set_config_context
 from ragvoice.errors import RagVoiceError
 from ragvoice.voice.events import TurnEvent
 from ragvoice.voice.messages import Question, TurnEnded, TurnHeldUp, TurnYielded
-from ragvoice.voicebot import Said
+from ragvoice.voicebot import Said, SaidOn
 
 Ask = Callable[[Question], Iterator[TurnEvent]]
 
@@ -45,8 +45,9 @@ class _Turn(BaseCallbackHandler):
 class TurnWorker:
     """One thread.
 
-    The generator that `ask` returns is read up to its first `Said` and no further before `let_go`. A cancelled one is
-    closed; where the model is writing at that moment, `GeneratorExit` comes out of it at its next token.
+    The generator that `ask` returns is read to the end of its first sentence's sound and no further before `let_go`.
+    A cancelled one is closed; where the model is writing at that moment, `GeneratorExit` comes out of it at its next
+    token.
 
     :param report: called from that thread with what each turn yields and with its end, unless it was cancelled before
         it began.
@@ -98,7 +99,8 @@ class TurnWorker:
                     if turn.cancelled:
                         break
                     self._report(TurnYielded(turn.number, event))
-                    if isinstance(event, Said) and not turn.go.wait(self._patience_s):
+                    said = isinstance(event, Said | SaidOn) and not event.rest_s
+                    if said and not turn.go.wait(self._patience_s):
                         self._report(TurnHeldUp(turn.number))
                         turn.go.wait()
                     if turn.cancelled:

@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
+from ragvoice.datatypes import AudioChunk
 from ragvoice.errors import BusyError, VectorIndexError
 from ragvoice.fair_queue import Waiting
 from ragvoice.people.person import Person
@@ -24,6 +25,7 @@ from ragvoice.server.admission import authenticator
 from ragvoice.server.realtime import PATH, realtime_route
 from ragvoice.server.session import Session
 from ragvoice.server.tickets import Admitted, Tickets
+from ragvoice.speech.audio import resample
 from ragvoice.voice.events import (
     Failed,
     Interrupted,
@@ -32,7 +34,7 @@ from ragvoice.voice.events import (
     SpeechEnded,
     SpeechStarted,
 )
-from ragvoice.voicebot import Said
+from ragvoice.voicebot import Said, SaidOn
 
 Json = dict[str, Any]
 SECOND_OF_PCM = np.full(24_000, 16_384, "<i2").tobytes()
@@ -286,6 +288,21 @@ def test_a_turn_that_voice_detection_has_ended_waits_for_a_client_that_answers_w
     assert not loop.session.responds
     assert [name for name, _ in loop.calls if name in ("respond", "commit")] == ["respond"]
     assert "error" not in types(events)
+
+
+def test_a_sentence_that_comes_in_pieces_is_one_sound(door):
+    tone = AudioChunk((0.5 * np.sin(np.arange(33_075) / 9)).astype(np.float32), 22_050)
+    first, second, third = (AudioChunk(part, 22_050) for part in np.split(tone.samples_t, [9_000, 20_000]))
+    with door.connected() as socket:
+        said = Said("You get 25 days.", CITATION, first, second.duration_s + third.duration_s)
+        started(door, socket).tell(said, SaidOn(second, third.duration_s), SaidOn(third, 0.0), ANSWER)
+        events = until(socket, "response.done")
+
+    pieces = [event["delta"] for event in events if event["type"] == "response.output_audio.delta"]
+    pcm = np.frombuffer(b"".join(base64.b64decode(piece) for piece in pieces), "<i2")
+    assert np.allclose(pcm / 32767, resample(tone, 24_000).samples_t, atol=1e-3)
+    (sentence,) = [event for event in events if event["type"] == "ragvoice.sentence"]
+    assert (sentence["audio_start_ms"], sentence["audio_end_ms"]) == (0, 1500)
 
 
 def test_settings_of_the_session(door):

@@ -62,6 +62,9 @@ def test_a_respelling_voice_is_given_the_respelt_text() -> None:
 
     assert respelling.synthesise("Ask Xylo.").sample_rate_hz == respelling.sample_rate_hz == 8_000
     assert voice.said == "Ask zy low."
+    sound = respelling.begin("Xylo!")
+    assert voice.said == "zy low!"
+    assert [len(piece.samples_t) for piece in sound.pieces] == [sound.samples] == [1]
 
 
 def test_parts_cover_the_text_in_order() -> None:

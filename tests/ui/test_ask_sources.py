@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 from ask_desk import CITED, HANDBOOK, LEAVE, QUOTE
 
-from ragvoice.datatypes import Answer, Transcription
+from ragvoice.datatypes import Answer, AudioChunk, Transcription
 from ragvoice.turns.records import Circumstances, turn_of
-from ragvoice.ui.exchange import Spot, of_answer, of_events, of_turn
+from ragvoice.ui.exchange import Spot, of_answer, of_events, of_turn, sounds_of
 from ragvoice.ui.sources import Excerpt, excerpt, excerpt_html, folded, on_few_lines, where_html
-from ragvoice.voicebot import Found, Heard, Said
+from ragvoice.voicebot import Found, Heard, Said, SaidOn
 
 SPOT = Spot(
     "a", "hr/handbook.pdf", "Employee handbook", "4 Leave", CITED.place, HANDBOOK.index(QUOTE), len(QUOTE), QUOTE
@@ -87,6 +88,16 @@ def test_a_running_turn_grows_with_its_events() -> None:
     assert of_events("k", "", events, stopped=True).state == "interrupted"
     assert of_events("k", "", events, error=ValueError()).state == "failed"
     assert of_events("k", "", [*events, ANSWER]) == replace(of_answer(ANSWER), key="k")
+
+
+def test_a_sentence_is_played_when_all_its_pieces_are_there() -> None:
+    def sound(*samples: float) -> AudioChunk:
+        return AudioChunk(np.asarray(samples, np.float32), 10)
+
+    events = [Said("26 days.", CITED, sound(1, 2), 0.1), SaidOn(sound(3), 0.0), Said("Or 30.", None, sound(4), 0.2)]
+    assert [list(one.samples_t) for one in sounds_of(events)] == [[1, 2, 3]]
+    assert [list(one.samples_t) for one in sounds_of([*events, SaidOn(sound(5, 6), 0.0)])] == [[1, 2, 3], [4, 5, 6]]
+    assert sounds_of([Said("26 days.", CITED, None)]) == []
 
 
 def logged(answer: Answer):  # type: ignore[no-untyped-def]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from ragvoice.errors import AudioError, GenerationError, SpeechError
 from ragvoice.voice.events import Failed, Interrupted, NothingHeard, Partial, SpeechEnded, TurnEvent, VoiceEvent
 from ragvoice.voice.loop import VoiceLoop
 from ragvoice.voice.messages import LoopOptions, Question
-from ragvoice.voicebot import Heard, Said
+from ragvoice.voicebot import Heard, Said, SaidOn
 
 QUESTION = "How many holidays do I get?"
 WAIT_S = 20.0
@@ -181,6 +182,29 @@ def test_half_a_question_is_read_no_further_than_its_first_sentence(bot: Bot) ->
     until(stream, Said)
     assert went_on.wait(WAIT_S)
     loop.close()
+
+
+def test_the_first_sentence_is_spoken_to_its_end_while_it_is_not_certain_that_it_will_be_told() -> None:
+    spoken, went_on = threading.Event(), threading.Event()
+
+    def ask(question: Question) -> Iterator[TurnEvent]:
+        piece = said("You get 25 days.", 1.0)
+        assert piece.audio is not None
+        yield replace(piece, rest_s=1.0)
+        spoken.set()
+        yield SaidOn(piece.audio, 0.0)
+        went_on.set()
+        yield answer("You get 25 days.")
+
+    loop = VoiceLoop(ask, Recogniser(), LoopOptions(pause_s=2.0), detector=ReadsSamples())
+    speak(loop, then_silence=0.3)
+    assert spoken.wait(WAIT_S)
+    assert not went_on.wait(0.2)
+    loop.hear(level(0.0, 2.0))
+    told = until(loop.events(), type(answer("")))
+    loop.close()
+
+    assert [type(event) for event in told[-3:-1]] == [Said, SaidOn]
 
 
 def test_half_a_question_holds_nobody_up_when_no_more_sound_comes(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:

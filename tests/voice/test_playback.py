@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from scene import said
 
 from ragvoice.voice.playback import Playback
-from ragvoice.voicebot import Said
+from ragvoice.voicebot import Said, SaidOn
 
 
 @pytest.fixture
@@ -47,6 +49,25 @@ def test_a_player_that_has_run_dry_begins_the_next_sentence_when_it_comes() -> N
     playback.add(said("Two.", 1.0), now=5.0)
 
     assert playback.position(5.5) == pytest.approx(1.5)
+
+
+def test_a_sentence_in_pieces_is_heard_word_by_word_and_ends_with_the_last_piece() -> None:
+    playback = Playback()
+    first, second = said("Ask Ada in Leeds now", 1.0), said("", 3.0)
+    playback.add(replace(first, rest_s=3.0), now=0.0)
+
+    # 1 of 4 s, whatever else there is to play: 5 of 20 letters; "Ask" has 3, with " Ada" 7.
+    assert playback.heard(0.5) == ""
+    assert playback.heard(9.0) == "Ask"
+    assert playback.position(9.0) == 1.0
+    assert second.audio is not None
+    playback.add(SaidOn(second.audio, 0.0), now=2.0)
+    assert playback.position(3.5) == pytest.approx(2.5)
+    assert playback.heard(3.5) == "Ask Ada in"
+    assert playback.sounding(4.9)
+    playback.add(said("Or Bo.", 1.0), now=4.0)
+    assert playback.heard(5.0) == "Ask Ada in Leeds now"
+    assert playback.heard(6.0) == "Ask Ada in Leeds now Or Bo."
 
 
 def test_what_has_no_sound_was_read() -> None:
