@@ -14,14 +14,12 @@ from ragvoice.errors import RagVoiceError
 from ragvoice.ui import conversations
 from ragvoice.ui.examples import BROAD_QUERY, example_questions
 from ragvoice.ui.exchange import Exchange, of_events, of_turn, sounds_of
-from ragvoice.ui.exchange_view import draw_draft, draw_exchange
+from ragvoice.ui.exchange_view import LOOK_EVERY_S, draw_exchange
 from ragvoice.ui.player import Player
 from ragvoice.ui.running import RunningTurn
 from ragvoice.ui.wording import label, trouble
 
 if TYPE_CHECKING:
-    from streamlit.delta_generator import DeltaGenerator
-
     from ragvoice.desk import Desk
     from ragvoice.people.person import Person
 
@@ -30,8 +28,6 @@ LiveVoice = Callable[["Desk", "Person", str], str | None]
 
 RECORDINGS = ["wav", "mp3", "m4a", "ogg", "opus", "flac", "webm", "aac", "mp4"]
 LARGEST_RECORDING_MIB = 50
-LOOK_EVERY_S = 0.2
-"""How often the page looks whether a running turn has something new."""
 DRAWN = 20
 """Exchanges of a long conversation that are drawn before somebody asks for the earlier ones."""
 
@@ -61,7 +57,7 @@ def render(desk: Desk, person: Person, live_voice: LiveVoice | None = None) -> N
     with st.sidebar:
         conversations.draw(desk, person, talk.conversation_id, partial(_open, desk, person, talk))
     with st.container(key="talk"):
-        draft = _draw_talk(desk, person, talk)
+        _draw_talk(desk, person, talk)
     with st.bottom:
         talk.player.draw()
         if live_voice is not None:
@@ -75,8 +71,8 @@ def render(desk: Desk, person: Person, live_voice: LiveVoice | None = None) -> N
             max_upload_size=LARGEST_RECORDING_MIB,
             on_submit=partial(_take_input, desk, person, talk),
         )
-    if talk.running is not None and drawn is not None and draft is not None:
-        _watch(talk.running, drawn, draft)
+    if talk.running is not None and drawn is not None:
+        _watch(talk.running, drawn)
 
 
 def _talk(desk: Desk, person: Person) -> Talk:
@@ -88,19 +84,19 @@ def _talk(desk: Desk, person: Person) -> Talk:
     return talk
 
 
-def _draw_talk(desk: Desk, person: Person, talk: Talk) -> DeltaGenerator | None:
-    """:returns: The place of what is being written."""
+def _draw_talk(desk: Desk, person: Person, talk: Talk) -> None:
     shown = list(talk.exchanges)
-    if talk.running is not None:
-        shown.append(of_events(talk.running.id, talk.running.question, talk.running.events))
+    running = talk.running
+    events = running.events if running else ()
+    if running is not None:
+        shown.append(of_events(running.id, running.question, events))
     if not shown:
         _draw_welcome(desk, person, talk)
-        return None
+        return
     st.html('<h1 class="rv-unseen">Ask your documents</h1>')
     if len(shown) > DRAWN and not talk.whole:
         st.button("Earlier questions", key="earlier", on_click=lambda: setattr(talk, "whole", True))
         shown = shown[-DRAWN:]
-    draft = None
     for number, exchange in enumerate(shown, start=1):
         latest = number == len(shown) > 1
         with st.container(key="latest" if latest else None):
@@ -108,16 +104,16 @@ def _draw_talk(desk: Desk, person: Person, talk: Talk) -> DeltaGenerator | None:
                 # Nothing of a document or a person is in this script; the key makes it run once for each question.
                 script = f"<script>/*{exchange.key}*/{_SHOW_LATEST}</script>"
                 st.html(f'<div class="rv-latest"></div>{script}', unsafe_allow_javascript=True)
-            draft = draw_exchange(
+            draw_exchange(
                 desk,
                 person,
                 exchange,
-                ahead=talk.running.ahead if talk.running else 0,
+                ahead=running.ahead if running else 0,
                 listen=partial(talk.player.play, exchange.key) if talk.player.clips.get(exchange.key) else None,
                 stop=partial(_stop, talk),
                 rated=partial(_rate, desk, person, talk, exchange),
+                draft=lambda: running.draft(len(events)) if running else "",
             )
-    return draft
 
 
 def _draw_welcome(desk: Desk, person: Person, talk: Talk) -> None:
@@ -243,7 +239,6 @@ def _rate(desk: Desk, person: Person, talk: Talk, exchange: Exchange, rating: in
 
 
 @st.fragment(run_every=LOOK_EVERY_S)
-def _watch(running: RunningTurn, drawn: tuple[int, int, bool], draft: DeltaGenerator) -> None:
+def _watch(running: RunningTurn, drawn: tuple[int, int, bool]) -> None:
     if running.version != drawn:
         st.rerun()
-    draw_draft(draft, running.draft)

@@ -13,10 +13,11 @@ from ragvoice.ui.sources import draw_cards
 from ragvoice.ui.wording import ENDINGS, LEFT_OUT, Badge, confidence_words, label, trouble, waiting_words
 
 if TYPE_CHECKING:
-    from streamlit.delta_generator import DeltaGenerator
-
     from ragvoice.desk import Desk
     from ragvoice.people.person import Person
+
+LOOK_EVERY_S = 0.2
+"""How often the page looks whether a running turn has something new."""
 
 
 class Rated(Protocol):
@@ -33,16 +34,17 @@ def draw_exchange(
     listen: Callable[[], None] | None,
     stop: Callable[[], None],
     rated: Rated,
-) -> DeltaGenerator:
+    draft: Callable[[], str],
+) -> None:
     """:param ahead: Turns before this one, while it waits. :param listen: None where there is nothing to hear.
-    :returns: The place of what is being written, for `draw_draft`.
+    :param draft: What is being written at the moment and is not checked yet.
     """
     left, right = st.columns([3, 2], gap="medium")
     with left:
         with st.chat_message("user", avatar=":material/person:"):
             _draw_question(exchange)
         with st.chat_message("assistant", avatar=":material/graphic_eq:"):
-            draft = _draw_answer(exchange, ahead, stop)
+            _draw_answer(exchange, ahead, stop, draft)
             if exchange.state != "running":
                 _draw_actions(exchange, listen, rated)
     with right:
@@ -53,15 +55,13 @@ def draw_exchange(
             st.html('<h3 class="rv-heading">Nearest places</h3>')
             with st.expander("These do not answer the question"):
                 draw_cards(desk, person, exchange.nearest, exchange.key)
-    return draft
 
 
-def draw_draft(place: DeltaGenerator, text: str) -> None:
-    """Seen but not read aloud by a screen reader: a moment later it may be the answer, or gone."""
-    if text:
-        place.html(f'<div class="rv-answer rv-draft" aria-live="off">{escape(text)}</div>')
-    else:
-        place.empty()
+@st.fragment(run_every=LOOK_EVERY_S)
+def _draw_draft(draft: Callable[[], str]) -> None:
+    """Seen, and not read aloud by a screen reader: a moment later it may be the answer, or gone."""
+    if text := draft():
+        st.html(f'<div class="rv-answer rv-draft" aria-live="off">{escape(text)}</div>')
 
 
 def _draw_question(exchange: Exchange) -> None:
@@ -70,18 +70,18 @@ def _draw_question(exchange: Exchange) -> None:
     st.html(f'<div class="rv-question">{heard}{escape(shown)}</div>')
 
 
-def _draw_answer(exchange: Exchange, ahead: int, stop: Callable[[], None]) -> DeltaGenerator:
-    """The answer comes from documents: escaped text, never Markdown. :returns: The place of its draft."""
+def _draw_answer(exchange: Exchange, ahead: int, stop: Callable[[], None], draft: Callable[[], str]) -> None:
+    """The answer comes from documents: escaped text, never Markdown."""
     if exchange.error is not None:
         words = trouble(exchange.error)
         st.error(f"**{words.title}**\n\n{label(words.message, 400)}\n\n{words.advice}", icon=":material/error:")
     if exchange.answer:
         missing = " rv-missing" if exchange.state in ("abstained", "no_speech") else ""
         st.html(f'<div class="rv-answer{missing}" aria-live="polite">{escape(exchange.answer)}</div>')
-    draft = st.empty()
     if exchange.left_out and exchange.answer:
         st.caption(LEFT_OUT)
     if exchange.state == "running":
+        _draw_draft(draft)
         doing = waiting_words(ahead) if ahead else _doing(exchange)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.html(
@@ -90,7 +90,6 @@ def _draw_answer(exchange: Exchange, ahead: int, stop: Callable[[], None]) -> De
             st.button("Stop", key="stop", icon=":material/stop_circle:", shortcut="Escape", on_click=stop)
     elif exchange.state != "failed":
         _draw_badge(confidence_words(exchange.confidence) if exchange.state == "answered" else ENDINGS[exchange.state])
-    return draft
 
 
 def _doing(exchange: Exchange) -> str:

@@ -28,7 +28,7 @@ class RunningTurn:
         self.error: BaseException | None = None
         self._events: list[Event] = []
         self._ahead = 0
-        self._draft = ""
+        self._drafts: dict[int, str] = {}
         self._stopped = False
         self._thread = threading.Thread(target=self._read, args=(ask,), name="page turn", daemon=True)
         self._thread.start()
@@ -38,10 +38,9 @@ class RunningTurn:
         """So far, without `Waiting`, and of the drafts the refused ones."""
         return tuple(self._events)
 
-    @property
-    def draft(self) -> str:
-        """What is being written and is not checked yet."""
-        return self._draft
+    def draft(self, after: int) -> str:
+        """What was written after so many events, before it was checked; empty for nothing."""
+        return self._drafts.get(after, "")
 
     @property
     def ahead(self) -> int:
@@ -88,7 +87,7 @@ class RunningTurn:
         if isinstance(event, Waiting):
             self._ahead = event.ahead
         elif isinstance(event, Draft) and not event.refused:
-            self._draft = event.text
+            self._drafts[len(self._events)] = event.text
         else:
-            self._ahead, self._draft = 0, ""
+            self._ahead = 0
             self._events.append(event)
