@@ -301,6 +301,28 @@ def test_settings_of_the_session(door):
     assert sum(len(base64.b64decode(piece)) for piece in pieces) == 2 * 22_050  # unchanged
 
 
+def test_an_answer_ends_before_turns_are_detected_in_another_way(door):
+    session = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
+    with door.connected() as socket:
+        loop = started(door, socket)
+        loop.when_interrupted = (Interrupted("You get", 0.4),)
+        loop.tell(SpeechStarted(0.3), SpeechEnded(1.9), *TURN[:3], SpeechStarted(2.5), SpeechEnded(3.0))
+        until(socket, "response.output_audio.delta")
+        until(socket, "input_audio_buffer.committed")
+        socket.send_json({"type": "session.update", "session": session})
+        events = until(socket, "session.updated")
+        socket.send_bytes(SECOND_OF_PCM)
+        socket.send_json({"type": "input_audio_buffer.commit"})
+        socket.send_json({"type": "response.create"})
+        after = until(socket, "response.done")
+
+    done = one(events, "response.done")["response"]
+    assert done["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
+    assert loop.calls[-2:] == [("interrupt", None), ("close", None)]
+    assert one(after, "input_audio_buffer.committed"), "what was said before the change is no part of it"
+    assert after[-1]["response"]["id"] != done["id"]
+
+
 def test_an_answer_in_writing(door):
     with door.connected() as socket:
         socket.send_json({"type": "session.update", "session": {"output_modalities": ["text"]}})
