@@ -155,6 +155,8 @@ class Settings(BaseSettings):
     """Who has the role owner: names, and groups as group:NAME; everybody else is an asker."""
     oidc_admins: Annotated[tuple[str, ...], NoDecode] = ()
     """Who has the role admin, in the same way."""
+    oidc_sends_verified: bool = True
+    """Whether the company's sign-in sends `email_verified`: without it an address names nobody. Entra ID sends none."""
     sign_in_hours: int = Field(12, ge=1)
     """After so many hours people sign in to the page again."""
 

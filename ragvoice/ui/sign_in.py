@@ -61,7 +61,13 @@ def _by_company(settings: Settings) -> Person | None:
     if not claims.get("is_logged_in") or not is_fresh:
         _show_company_sign_in()
         return None
-    rules = ClaimRules(settings.oidc_name, settings.oidc_groups, settings.oidc_owners, settings.oidc_admins)
+    rules = ClaimRules(
+        settings.oidc_name,
+        settings.oidc_groups,
+        settings.oidc_owners,
+        settings.oidc_admins,
+        settings.oidc_sends_verified,
+    )
     try:
         person = person_of_claims(claims, rules)
     except AccessError:

@@ -168,7 +168,11 @@ def company_page() -> AppTest:
 @pytest.mark.usefixtures("company")
 def test_the_company_says_who_it_is_and_the_settings_what_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
     claims = {"is_logged_in": True, "email": "ada@example.com", "groups": ["hr"], "iat": time.time()}
+    monkeypatch.setattr(sign_in.st, "user", FakeUser(**claims, email_verified=True))
+    assert shown(company_page()) == ["ada@example.com/owner/hr"]
     monkeypatch.setattr(sign_in.st, "user", FakeUser(**claims))
+    assert shown(company_page()) == []
+    monkeypatch.setenv("RAGVOICE_OIDC_SENDS_VERIFIED", "false")
     assert shown(company_page()) == ["ada@example.com/owner/hr"]
 
 
