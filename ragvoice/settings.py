@@ -44,6 +44,9 @@ class Settings(BaseSettings):
 
     index: Path | None = None
     """Folder of the index; None is RAGVOICE_HOME/index."""
+    document_folders: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Folders that an owner may ingest from the page, with what lies below, besides the uploads and what the index
+    knows already; an admin may name any. Separated by commas in the environment."""
     groups: Annotated[tuple[str, ...], NoDecode] = ()
     """Who asks, besides `everyone`; RAGVOICE_GROUPS=A,B in the environment."""
 
@@ -160,7 +163,7 @@ class Settings(BaseSettings):
     sign_in_hours: int = Field(12, ge=1)
     """After so many hours people sign in to the page again."""
 
-    @field_validator("groups", "oidc_owners", "oidc_admins", mode="before")
+    @field_validator("document_folders", "groups", "oidc_owners", "oidc_admins", mode="before")
     @classmethod
     def _split_at_commas(cls, value: object) -> object:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value

@@ -58,6 +58,13 @@ def add(jobs: Jobs, person: Person, owner: DocumentOwner, state: IndexState) -> 
                     st.rerun()
     with st.form("folders"):
         st.markdown("##### Or name folders on this machine")
+        if (folders := jobs.folders(person)) is not None:
+            names = ", ".join(f"**{label(str(folder), 200)}**" for folder in folders)
+            st.caption(
+                f"{names}, or what lies below."
+                if names
+                else "An administrator can list folders for you in the setting document_folders."
+            )
         paths = st.text_area("Folders or files, one a line", placeholder="/srv/company/handbook", height=80)
         prefix = st.text_input("Put before their names", placeholder="optional", help="handbook/leave.pdf, ...")
         if st.form_submit_button("Ingest", icon=":material/play_arrow:"):

@@ -36,7 +36,13 @@ def open_jobs(settings: Settings) -> Jobs:
     from ragvoice.jobs.jobs import Jobs
     from ragvoice.settings import home
 
-    return Jobs(home() / "jobs", settings.index_path, home() / "reports", home=home())
+    return Jobs(
+        home() / "jobs",
+        settings.index_path,
+        home() / "reports",
+        home=home(),
+        folders=settings.document_folders,
+    )
 
 
 @contextmanager

@@ -86,13 +86,30 @@ def test_uploaded_files_are_kept_for_their_groups_and_ingested(bare_site: Site) 
 
 
 def test_folders_on_the_server_are_ingested_by_name(bare_site: Site) -> None:
-    app = page(render, bare_site[0], OWNER, bare_site[1])
+    app = page(render, bare_site[0], ADMIN, bare_site[1])
 
     app.text_area[0].input("/srv/handbook\n\n --odd ")
     with finished(bare_site[1]) as arguments:
         press(app, "Ingest")
 
     assert arguments[-3:] == ["--", "/srv/handbook", "--odd"]
+
+
+def test_an_owner_names_the_folders_that_an_administrator_listed(bare_site: Site, tmp_path: Path) -> None:
+    handbook = tmp_path.parent / "handbook"
+    listed = bare_site[0].settings.model_copy(update={"document_folders": (handbook,)})
+    jobs = echo_jobs(listed)
+    app = page(render, bare_site[0], OWNER, jobs)
+
+    app.text_area[0].input(str(tmp_path.parent / "payroll"))
+    press(app, "Ingest")
+    assert "is not among the folders that you may ingest" in texts(app)
+    assert jobs.list(OWNER) == []
+
+    app.text_area[0].input(str(handbook / "hr"))
+    with finished(jobs) as arguments:
+        press(app, "Ingest")
+    assert arguments[-1] == str(handbook / "hr")
 
 
 def test_removing_takes_a_second_press_and_says_that_the_file_stays(site: Site) -> None:
@@ -110,7 +127,7 @@ def test_rebuild_and_verify_are_jobs(site: Site) -> None:
     with finished(site[1]) as arguments:
         press(app, "Rebuild now")
     assert "--rebuild" in arguments
-    assert arguments[0] == "ingest"
+    assert arguments[0] == "ingest"  # of a folder that the owner could not name, had it not been ingested before
 
     with finished(site[1]) as arguments:
         press(app, "Verify the index")
