@@ -394,6 +394,24 @@ def test_a_turn_on_half_a_question_was_never_asked(desk: Desk, bot: ScriptedBot,
     assert [history for _, history, _ in bot.asked] == [()] * 4
 
 
+def test_what_the_voice_told_and_no_log_keeps_is_handed_out_once_and_to_its_person(
+    index: DocumentIndex, log: TurnLog, bot: ScriptedBot
+) -> None:
+    recorder = Recorder(log, lambda: Circumstances({}, {}, "1", "c"), str, keep=False)
+    desk = Desk(Settings.model_construct(), lambda: models(bot, index), log, recorder)
+    turns, events = begin(desk)
+    answer = answer_of(events)
+    read_until(events := turns.ask("And in Poland?"), Said)
+    turns.interrupted(Interrupted("Fir", 0.2))
+    events.close()  # type: ignore[attr-defined]
+    answer_of(desk.ask(ADA, "Typed", conversation_id=TALK))  # whoever asks so has the answer already
+
+    assert desk.take_unlogged(BOB, TALK) == desk.take_unlogged(ADA, "other" * 6) == []
+    assert [one.answer for one in desk.take_unlogged(ADA, TALK)] == [answer.answer, "Fir"]
+    assert desk.take_unlogged(ADA, TALK) == []
+    assert log.count(Selection()) == 0
+
+
 def test_an_interruption_before_a_turn_has_begun_leaves_the_one_before_as_it_was(desk: Desk, log: TurnLog) -> None:
     turns, events = begin(desk)
     answer = answer_of(events)

@@ -89,6 +89,7 @@ class ScriptedBot:
         self.gate.set()
         self.closed = threading.Event()
         self._numbers = itertools.count(1)
+        self.recogniser = None
 
     def turn(
         self,
@@ -132,8 +133,8 @@ class ScriptedBot:
             self.closed.set()
 
 
-def make_desk(folder: Path, bot: ScriptedBot, *, examples: tuple[str, ...] = ()) -> Desk:
+def make_desk(folder: Path, bot: ScriptedBot, *, examples: tuple[str, ...] = (), keep: bool = True) -> Desk:
     log = TurnLog(folder / "turns.sqlite", 90)
-    recorder = Recorder(log, lambda: Circumstances({}, {}, "1", "c"), lambda generation: generation)
+    recorder = Recorder(log, lambda: Circumstances({}, {}, "1", "c"), lambda generation: generation, keep=keep)
     models = Models(cast(Any, bot), cast(Any, Retriever()))
     return Desk(Settings.model_construct(examples=examples), lambda: models, log, recorder)
