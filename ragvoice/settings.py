@@ -160,6 +160,8 @@ class Settings(BaseSettings):
     """Who has the role admin, in the same way."""
     oidc_sends_verified: bool = True
     """Whether the company's sign-in sends `email_verified`: without it an address names nobody. Entra ID sends none."""
+    connections_per_person: int = Field(4, ge=1)
+    """Pages and programs of one person that are connected to the live voice at a time."""
     sign_in_hours: int = Field(12, ge=1)
     """After so many hours people sign in to the page again."""
 

@@ -48,7 +48,8 @@ def app_parts(address: str | None = None) -> dict[str, Any]:
         raise SystemExit(f"ragvoice: {error}") from error
     anyone = Person(settings.person, "admin", settings.groups)
     authenticate = authenticator(shared.tickets, lambda: people_sign_in(settings), anyone)
-    return {"script_path": SCRIPT, "routes": [realtime_route(open_loop, authenticate)], "lifespan": lifespan}
+    route = realtime_route(open_loop, authenticate, per_person=settings.connections_per_person)
+    return {"script_path": SCRIPT, "routes": [route], "lifespan": lifespan}
 
 
 @asynccontextmanager

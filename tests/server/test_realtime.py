@@ -45,7 +45,7 @@ ASK_IN_WRITING = {
 class Door:
     """A server with one fake loop a connection, and a client."""
 
-    def __init__(self, *, accounts: bool = False, full: bool = False, max_connections: int = 4):
+    def __init__(self, *, accounts: bool = False, full: bool = False, max_connections: int = 4, per_person: int = 4):
         self.loops: list[FakeLoop] = []
         self.fails: list[Exception] = []
         self.tickets = Tickets()
@@ -55,6 +55,7 @@ class Door:
             self.open,
             authenticator(self.tickets, lambda: accounts, Person("", "admin")),
             max_connections=max_connections,
+            per_person=per_person,
         )
         self.client = TestClient(Starlette(routes=[route]), client=("127.0.0.1", 50_000))
 
@@ -540,13 +541,31 @@ def test_a_full_server_says_so():
         pass
 
 
-def refused(door: Door, code: int = 4401, **headers: str) -> None:
+def test_one_person_does_not_take_the_places_of_all():
+    door = Door(accounts=True, max_connections=4, per_person=2)
+    ada, bob = Person("ada"), Person("bob")
+
+    def as_(person: Person) -> dict[str, str]:
+        return {"authorization": f"Bearer {door.tickets.issue(person)}"}
+
+    with door.connected(**as_(ada)):
+        with door.connected(**as_(ada)):
+            assert "2 pages open" in refused(door, code=1013, **as_(ada))
+            with door.connected(**as_(bob)):
+                pass
+        with door.connected(**as_(ada)):
+            pass
+
+
+def refused(door: Door, code: int = 4401, **headers: str) -> str:
     with door.client.websocket_connect(door.address + PATH, headers=headers) as socket:
-        assert error_of(socket)["message"]
+        message = error_of(socket)["message"]
         with pytest.raises(WebSocketDisconnect) as closed:
             socket.receive_json()
     assert closed.value.code == code
     assert not door.loops or door.loops[-1].calls[-1] == ("close", None)
+    assert message
+    return message
 
 
 def test_what_is_told_of_nothing_said_is_still_an_answer(door):
