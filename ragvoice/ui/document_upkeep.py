@@ -27,6 +27,7 @@ def add(jobs: Jobs, person: Person, owner: DocumentOwner, state: IndexState) -> 
     known = sorted(name for name in {*state.groups, *person.groups} if name and name != EVERYONE)
     with st.form("upload", clear_on_submit=True):
         st.markdown("##### Upload files")
+        st.caption(f"Up to {owner.largest_mib} MB each. For larger files, name their folder below.")
         files = st.file_uploader(
             "Files",
             accept_multiple_files=True,
@@ -47,7 +48,7 @@ def add(jobs: Jobs, person: Person, owner: DocumentOwner, state: IndexState) -> 
         refused = 0
         for file in files:
             try:
-                owner.upload(file.name, file.getvalue(), groups)
+                owner.upload(file.name, file, groups)
             except RagVoiceError as error:
                 refused += 1
                 st.error(label(str(error), 600), icon=":material/error:")

@@ -74,6 +74,7 @@ def test_uploaded_files_are_kept_for_their_groups_and_ingested(bare_site: Site) 
     app = page(render, desk, OWNER, jobs)
     assert "Nothing has been ingested yet" in texts(app)
 
+    assert app.file_uploader[0].proto.max_upload_size_mb == 200
     app.file_uploader[0].set_value([("../pay.md", b"# Pay", "text/markdown")])
     app.multiselect[0].set_value(["hr"])
     with finished(jobs) as arguments:
