@@ -75,3 +75,12 @@ def test_an_index_that_is_missing_is_said_kindly() -> None:
     [error] = page(Person("ada"), no_desk).error
     assert "The documents are not ready" in error.value
     assert "ragvoice ingest FOLDER" in error.value
+
+
+def test_a_folder_that_cannot_be_read_is_said_kindly_and_without_its_name() -> None:
+    def no_desk() -> Any:
+        raise PermissionError(13, "Permission denied", "/srv/secret")
+
+    [error] = page(Person("ada"), no_desk).error
+    assert "Permission denied" in error.value
+    assert "secret" not in error.value

@@ -34,6 +34,8 @@ def test_known_errors_say_what_to_do_and_unknown_ones_keep_their_details() -> No
     assert trouble(AudioError("a.wav: no sound")).message == "a.wav: no sound"
     assert "moment" in trouble(BusyError("16 wait")).advice
     assert trouble(GenerationError("down")).title == "The language model did not answer"
+    full = trouble(OSError(28, "No space left on device", "/srv/secret"))
+    assert (full.message, "disk" in full.advice, "secret" in str(full)) == ("No space left on device.", True, False)
     unknown = trouble(ZeroDivisionError("secret"))
     assert "secret" not in unknown.title + unknown.message + unknown.advice
 

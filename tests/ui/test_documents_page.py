@@ -113,6 +113,20 @@ def test_an_owner_names_the_folders_that_an_administrator_listed(bare_site: Site
     assert arguments[-1] == str(handbook / "hr")
 
 
+def test_a_full_disk_is_said_in_words(bare_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = page(render, bare_site[0], ADMIN, bare_site[1])
+
+    def full(folder: Path, *_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", str(folder))
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    app.text_area[0].input("/srv/handbook")
+    press(app, "Ingest")
+
+    assert r"No space left on device\." in texts(app)
+    assert "jobs" in texts(app)
+
+
 def test_removing_takes_a_second_press_and_says_that_the_file_stays(site: Site) -> None:
     app = page(render, site[0], OWNER, site[1])
     app.selectbox(key="documents-open").select(HANDBOOK).run()
