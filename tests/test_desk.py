@@ -284,6 +284,12 @@ def test_groups_decide_what_is_found_and_opened(desk: Desk) -> None:
     assert desk.document(BOB, "open.md").title
 
 
+def test_a_document_is_read_once_and_still_only_by_who_may(index: DocumentIndex) -> None:
+    assert index.document("hr.md", ("hr",)) is index.document("hr.md")
+    with pytest.raises(UsageError, match="There is no document"):
+        index.document("hr.md", ())
+
+
 def test_owners_look_after_every_document_and_askers_after_none(desk: Desk) -> None:
     assert {document.doc_id for document in desk.documents(OWNER)} == {"open.md", "hr.md"}
     assert "director" in desk.document(OWNER, "hr.md").text
