@@ -15,9 +15,10 @@ from ragvoice.errors import AccessError
 from ragvoice.people import passwords
 from ragvoice.people.accounts import Accounts
 from ragvoice.people.person import Person
-from ragvoice.server import asgi, shared
+from ragvoice.server import shared
 from ragvoice.server.session import Session
 from ragvoice.settings import Settings
+from ragvoice.ui import asgi
 from ragvoice.voice.messages import LoopOptions
 
 ROOT = Path(__file__).parents[2]

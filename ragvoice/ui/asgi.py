@@ -25,7 +25,7 @@ from ragvoice.voice.messages import LoopOptions
 if TYPE_CHECKING:
     from streamlit.starlette import App
 
-SCRIPT = Path(__file__).parents[1] / "ui" / "start.py"
+SCRIPT = Path(__file__).parent / "start.py"
 """What Streamlit runs for every page."""
 _ENDLESS_S = 24 * 3600.0
 
