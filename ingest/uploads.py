@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import json
 import math
 import os
 import re
 import shutil
-import tempfile
 import unicodedata
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +18,8 @@ from ingest.access import AccessRules, parse_rules, read_rules
 from ingest.sources import RULES_FILE, Root
 from ragvoice.datatypes import EVERYONE
 from ragvoice.errors import DocumentError, UsageError
+from ragvoice.files import replacing, write_whole
+from ragvoice.toml import toml_value
 
 PREFIX = "uploads"
 """Of the ids of uploaded documents."""
@@ -71,9 +69,10 @@ def save_upload(
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
             replaced = file.exists()
-            with _staged(folder, content) as staged:
+            with replacing(file, mode=0o644) as out:
+                shutil.copyfileobj(content, out)
+                out.flush()  # only with room for the content the groups are changed
                 set_groups(folder, file.name, groups, owner)
-                os.replace(staged, file)
     except OSError as error:
         raise DocumentError(f"{file} cannot be written: {error.strerror or error}.") from error
     return Uploaded(file, replaced)
@@ -112,28 +111,9 @@ def set_groups(folder: Path, path: str, groups: Sequence[str], owner: str = "") 
     ruling = AccessRules(Root(folder)).of(folder / path)
     if set(ruling.groups) == set(named) and (not owner or ruling.says.get("owner") == owner):
         return
-    lines = [f"path = {_quoted(path)}", f"groups = [{', '.join(map(_quoted, named))}]"]
-    lines += [f"owner = {_quoted(owner)}"] if owner.strip() else []
+    lines = [f"path = {toml_value(path)}", f"groups = {toml_value(named)}"]
+    lines += [f"owner = {toml_value(owner)}"] if owner.strip() else []
     before = file.read_text(encoding="utf-8-sig") if file.is_file() else ""
     text = before + ("\n" if before and not before.endswith("\n") else "") + "\n".join(["", "[[rule]]", *lines, ""])
     parse_rules(text)  # never publish a file that hides everything
-    with _staged(folder, io.BytesIO(text.lstrip("\n").encode())) as staged:
-        os.replace(staged, file)
-
-
-def _quoted(text: str) -> str:
-    """A basic string of TOML, which escapes as JSON does."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-@contextmanager
-def _staged(folder: Path, content: BinaryIO) -> Iterator[Path]:
-    """The content under a hidden name, which no ingest takes for a document; within the block it is given its own."""
-    descriptor, name = tempfile.mkstemp(prefix=".upload-", dir=folder)
-    try:
-        with os.fdopen(descriptor, "wb") as out:
-            shutil.copyfileobj(content, out)
-            os.fchmod(out.fileno(), 0o644)
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    write_whole(file, text.lstrip("\n"), mode=0o644)

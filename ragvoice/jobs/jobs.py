@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import contextlib
 import fcntl
-import json
 import os
 import re
 import secrets
@@ -22,6 +21,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from ragvoice.errors import UsageError
+from ragvoice.files import write_json
 from ragvoice.jobs.job import Job, is_running, log_tail, read_job
 from ragvoice.jobs.progress import PROGRESS_FILE
 from ragvoice.jobs.work import Place, Work
@@ -165,8 +165,7 @@ class Jobs:
         with (folder / "running").open("wb") as running:
             # The child inherits the lock, so there is no moment at which the job seems to be gone.
             fcntl.flock(running, fcntl.LOCK_EX)
-            (folder / "job.new").write_text(json.dumps(made), encoding="utf-8")
-            os.replace(folder / "job.new", folder / "job.json")
+            write_json(folder / "job.json", made)
             process = subprocess.Popen(
                 [sys.executable, "-m", "ragvoice.jobs.supervisor", str(folder), str(running.fileno())],
                 stdin=subprocess.DEVNULL,

@@ -9,7 +9,8 @@ import streamlit as st
 
 from ragvoice.datatypes import EVERYONE
 from ragvoice.errors import RagVoiceError
-from ragvoice.ui.job_view import kindly, latest, megabytes, start
+from ragvoice.files import megabytes
+from ragvoice.ui.job_view import kindly, latest, start
 from ragvoice.ui.wording import label
 
 if TYPE_CHECKING:

@@ -134,10 +134,3 @@ def _since(job: Job) -> str:
 
 def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).strftime("%d %b %H:%M")
-
-
-def megabytes(size_bytes: float) -> str:
-    """`0.4 MB`, `12 MB`, `1.3 GB`"""
-    if size_bytes >= 1e9:
-        return f"{size_bytes / 1e9:.1f} GB"
-    return f"{size_bytes / 1e6:.0f} MB" if size_bytes >= 1e7 else f"{size_bytes / 1e6:.1f} MB"

@@ -12,7 +12,6 @@ from ragvoice.errors import AccessError
 from ragvoice.jobs.jobs import Jobs
 from ragvoice.settings import Settings
 from ragvoice.ui.documents import matching, render
-from ragvoice.ui.job_view import megabytes
 
 Site = tuple[FakeDesk, Jobs]
 HANDBOOK = "hr/employee-handbook.pdf"
@@ -164,8 +163,3 @@ def test_the_list_is_filtered_by_words_and_by_reader(site: Site) -> None:
     assert [one.doc_id for one in matching(documents, "HANDBOOK employee", None)] == [HANDBOOK]
     assert {"board"} <= {group for one in matching(documents, "", "board") for group in one.allowed_groups}
     assert matching(documents, "no such thing", None) == []
-
-
-@pytest.mark.parametrize(("size", "said"), [(400_000, "0.4 MB"), (12e6, "12 MB"), (1.26e9, "1.3 GB")])
-def test_sizes_in_words(size: float, said: str) -> None:
-    assert megabytes(size) == said
