@@ -45,16 +45,6 @@ class Models:
     """The one that `bot` searches with."""
 
 
-@dataclass(frozen=True)
-class DeskStatus:
-    generation: str
-    """Of the index."""
-    documents: int
-    chunks: int
-    busy: int
-    """Turns that run or wait."""
-
-
 class Desk:
     """One of a process, for all people and any thread."""
 
@@ -248,10 +238,6 @@ class Desk:
 
         person.require("people")
         return self._log.forget(Selection(person=name))
-
-    def status(self) -> DeskStatus:
-        manifest = self._index.manifest
-        return DeskStatus(manifest.generation, manifest.documents, manifest.chunks, self._queue.length)
 
     @property
     def models(self) -> Models:

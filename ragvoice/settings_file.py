@@ -35,14 +35,6 @@ class _FileAlone(Settings):
         return (init_settings,)
 
 
-def settings_in_file() -> dict[str, Any]:
-    """What config.toml says now.
-
-    :raises UsageError: when it is not valid TOML.
-    """
-    return _parsed(_text(home() / HOME_FILE))
-
-
 def set_elsewhere(name: str) -> str | None:
     """What keeps config.toml from deciding this setting, in words; None when nothing does."""
     if f"RAGVOICE_{name.upper()}" in os.environ:

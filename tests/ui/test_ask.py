@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ask_desk import ScriptedBot, make_desk
+from ask_desk import handbook_bot, make_desk
+from scripted_bot import ScriptedBot
 from streamlit.testing.v1 import AppTest
 
 from ragvoice.datatypes import Answer, AudioChunk
@@ -28,7 +29,7 @@ ADA, BOB = Person("ada"), Person("bob")
 
 @pytest.fixture
 def bot() -> ScriptedBot:
-    return ScriptedBot()
+    return handbook_bot()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ask_desk import ScriptedBot, make_desk
+from ask_desk import handbook_bot, make_desk
 from streamlit.testing.v1 import AppTest
 
 from ragvoice.errors import VectorIndexError
@@ -49,7 +49,7 @@ def test_pages_are_those_of_the_role(
         return navigation(pages, **options)
 
     monkeypatch.setattr(main.st, "navigation", noted)
-    desk = make_desk(tmp_path, ScriptedBot())
+    desk = make_desk(tmp_path, handbook_bot())
     page(Person("ada", role), lambda: desk)
     assert drawn == titles
 
