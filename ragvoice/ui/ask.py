@@ -13,7 +13,7 @@ import streamlit as st
 from ragvoice.datatypes import AudioChunk
 from ragvoice.errors import RagVoiceError
 from ragvoice.ui import conversations
-from ragvoice.ui.examples import BROAD_QUERY, example_questions
+from ragvoice.ui.examples import BROAD_QUERY, COMMON_QUESTIONS, example_questions
 from ragvoice.ui.exchange import Exchange, of_answer, of_events, of_turn
 from ragvoice.ui.exchange_view import draw_exchange
 from ragvoice.ui.player import Player
@@ -141,7 +141,10 @@ def _examples(desk: Desk, person: Person) -> list[str]:
         return list(desk.settings.examples)
     try:
         with st.spinner("Getting ready"):
-            return example_questions(desk.search(person, BROAD_QUERY, 40))
+            # A reranker would take a second for each of them.
+            asked = () if desk.settings.reranker else COMMON_QUESTIONS
+            common = {question: hits[0] for question in asked if (hits := desk.search(person, question, 1))}
+            return example_questions(common, desk.search(person, BROAD_QUERY, 40))
     except RagVoiceError as error:
         words = trouble(error)
         st.warning(f"**{words.title}.** {label(words.message, 400)} {words.advice}", icon=":material/info:")
