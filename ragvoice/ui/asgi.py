@@ -18,6 +18,7 @@ from ragvoice.server.admission import authenticator, check_bind
 from ragvoice.server.connection import LiveLoop
 from ragvoice.server.realtime import realtime_route
 from ragvoice.server.session import Session
+from ragvoice.server.sign_ins import sign_in_route
 from ragvoice.server.tickets import Admitted
 from ragvoice.ui.sign_in import oidc_is_configured, people_sign_in
 from ragvoice.voice.messages import LoopOptions
@@ -48,8 +49,11 @@ def app_parts(address: str | None = None) -> dict[str, Any]:
         raise SystemExit(f"ragvoice: {error}") from error
     anyone = Person(settings.person, "admin", settings.groups)
     authenticate = authenticator(shared.tickets, lambda: people_sign_in(settings), anyone)
-    route = realtime_route(open_loop, authenticate, per_person=settings.connections_per_person)
-    return {"script_path": SCRIPT, "routes": [route], "lifespan": lifespan}
+    routes = [
+        realtime_route(open_loop, authenticate, per_person=settings.connections_per_person),
+        sign_in_route(shared.sign_ins),
+    ]
+    return {"script_path": SCRIPT, "routes": routes, "lifespan": lifespan}
 
 
 @asynccontextmanager

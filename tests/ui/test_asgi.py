@@ -43,7 +43,7 @@ def test_other_machines_are_not_served_before_there_are_accounts(at_home):
     with pytest.raises(SystemExit, match="ragvoice people add"):
         asgi.app_parts("0.0.0.0")
     parts = asgi.app_parts("127.0.0.1")
-    assert [route.path for route in parts["routes"]] == ["/v1/realtime"]
+    assert [route.path for route in parts["routes"]] == ["/v1/realtime", "/v1/sign-in"]
     assert parts["script_path"].is_file()
 
     (at_home / "people.toml").touch(mode=0o600)
