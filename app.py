@@ -2,6 +2,6 @@
 
 from streamlit.starlette import App
 
-from ragvoice.server.asgi import app_parts
+from ragvoice.ui.asgi import app_parts
 
 app = App(**app_parts())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ragvoice.errors import UsageError
-from ragvoice.models.checksums import write_json
+from ragvoice.files import write_json
 
 
 def begin(folder: Path, started_with: Mapping[str, Any], *, fresh: bool) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import BinaryIO
 
 from ingest.state import IndexState, index_state
-from ingest.uploads import PREFIX, Uploaded, save_upload
+from ingest.uploads import LARGEST_MIB, PREFIX, Uploaded, save_upload
 from ragvoice.build import build_vector_store
 from ragvoice.jobs.work import UPLOADS
 from ragvoice.people.person import Person
@@ -35,18 +36,18 @@ class DocumentOwner:
     @property
     def largest_mib(self) -> int:
         """Of one upload."""
-        return self._settings.max_file_mib
+        return min(LARGEST_MIB, self._settings.max_file_mib)
 
     def state(self) -> IndexState:
         """What `ragvoice status` shows."""
         return index_state(self._settings.index_path, build_vector_store(self._settings))
 
-    def upload(self, name: str, content: bytes, groups: Sequence[str]) -> Uploaded:
+    def upload(self, name: str, content: BinaryIO, groups: Sequence[str]) -> Uploaded:
         """Into the folder of the uploads; an ingest of it brings the file into the index.
 
         :raises UsageError, DocumentError: as `save_upload`.
         """
-        return save_upload(uploads_folder(), name, content, groups, self._person.name, self.largest_mib * 2**20)
+        return save_upload(uploads_folder(), name, content, groups, self._person.name, self.largest_mib)
 
     def file_of(self, doc_id: str) -> Path | None:
         """The uploaded file that a document was made from, and nothing else; None when it was not uploaded."""

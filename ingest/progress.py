@@ -12,6 +12,7 @@ from typing import Any
 
 from ingest.journal import WORK_FOLDER
 from ingest.sync import Report
+from ragvoice.files import write_whole
 
 _FILE = "job.json"
 _EVERY_S = 1.0
@@ -56,9 +57,7 @@ class JobState:
             "stages": self._stages.copy(),
         }
         with contextlib.suppress(OSError):  # a job must not fail for want of an onlooker
-            fresh = self._file.with_suffix(".new")
-            fresh.write_text(json.dumps(state))
-            os.replace(fresh, self._file)
+            write_whole(self._file, json.dumps(state), durable=False)
 
 
 def running_job(index: Path) -> dict[str, Any] | None:

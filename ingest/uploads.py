@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import math
 import os
 import re
-import tempfile
+import shutil
 import unicodedata
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from filelock import FileLock
 
@@ -18,9 +18,13 @@ from ingest.access import AccessRules, parse_rules, read_rules
 from ingest.sources import RULES_FILE, Root
 from ragvoice.datatypes import EVERYONE
 from ragvoice.errors import DocumentError, UsageError
+from ragvoice.files import replacing, write_whole
+from ragvoice.toml import toml_value
 
 PREFIX = "uploads"
 """Of the ids of uploaded documents."""
+LARGEST_MIB = 200
+"""Of an upload: the page's server has each in memory until it is here."""
 _LONGEST_NAME_BYTES = 180
 _NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f<>:"|?*\[\]{}]')
 _GROUP = re.compile(r"[^\s,\"\\](?:[^,\"\\\n]*[^\s,\"\\])?")
@@ -34,29 +38,41 @@ class Uploaded:
 
 
 def save_upload(
-    folder: Path, name: str, content: bytes, groups: Sequence[str], owner: str = "", max_bytes: int = 2**30
+    folder: Path,
+    name: str,
+    content: BinaryIO,
+    groups: Sequence[str],
+    owner: str = "",
+    max_mib: int = LARGEST_MIB,
 ) -> Uploaded:
     """Keep a file, whole or not at all; who may read it is said at the last moment before it appears.
 
     :param folder: Of the uploads; made if it is missing.
     :param name: As the browser says it; of a path the last part counts.
+    :param content: Read from its beginning, a piece at a time.
     :param groups: Who may read it; empty is everyone.
     :param owner: For the rule; empty leaves it out.
     :raises UsageError: for a group's name that the rules cannot hold, and rules that cannot be understood.
     :raises DocumentError: when the file is empty or too large, or cannot be written.
     """
-    if not content:
+    size = content.seek(0, os.SEEK_END)
+    content.seek(0)
+    if not size:
         raise DocumentError(f"{name} is empty.")
-    if len(content) > max_bytes:
-        raise DocumentError(f"{name} has {len(content) / 2**20:.0f} MiB; at most {max_bytes / 2**20:.0f} are taken.")
+    if size > max_mib * 2**20:
+        raise DocumentError(
+            f"{name} has {math.ceil(size / 2**20)} MiB; an upload has at most {max_mib}. Put it into a folder of "
+            "the server and ingest that folder."
+        )
     file = folder / safe_name(name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
             replaced = file.exists()
-            with _staged(folder, content) as staged:
+            with replacing(file, mode=0o644) as out:
+                shutil.copyfileobj(content, out)
+                out.flush()  # only with room for the content the groups are changed
                 set_groups(folder, file.name, groups, owner)
-                os.replace(staged, file)
     except OSError as error:
         raise DocumentError(f"{file} cannot be written: {error.strerror or error}.") from error
     return Uploaded(file, replaced)
@@ -95,28 +111,9 @@ def set_groups(folder: Path, path: str, groups: Sequence[str], owner: str = "") 
     ruling = AccessRules(Root(folder)).of(folder / path)
     if set(ruling.groups) == set(named) and (not owner or ruling.says.get("owner") == owner):
         return
-    lines = [f"path = {_quoted(path)}", f"groups = [{', '.join(map(_quoted, named))}]"]
-    lines += [f"owner = {_quoted(owner)}"] if owner.strip() else []
+    lines = [f"path = {toml_value(path)}", f"groups = {toml_value(named)}"]
+    lines += [f"owner = {toml_value(owner)}"] if owner.strip() else []
     before = file.read_text(encoding="utf-8-sig") if file.is_file() else ""
     text = before + ("\n" if before and not before.endswith("\n") else "") + "\n".join(["", "[[rule]]", *lines, ""])
     parse_rules(text)  # never publish a file that hides everything
-    with _staged(folder, text.lstrip("\n").encode()) as staged:
-        os.replace(staged, file)
-
-
-def _quoted(text: str) -> str:
-    """A basic string of TOML, which escapes as JSON does."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-@contextmanager
-def _staged(folder: Path, content: bytes) -> Iterator[Path]:
-    """The content under a hidden name, which no ingest takes for a document; within the block it is given its own."""
-    descriptor, name = tempfile.mkstemp(prefix=".upload-", dir=folder)
-    try:
-        with os.fdopen(descriptor, "wb") as out:
-            out.write(content)
-            os.fchmod(out.fileno(), 0o644)
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    write_whole(file, text.lstrip("\n"), mode=0o644)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _NOT_OF_THE_ANSWER = {
     "chunk_tokens", "overlap_tokens", "ocr", "recordings", "max_file_mib", "parse_timeout_s", "parse_memory_gib",
     "parse_workers", "engine", "ray_actor_cpus", "ray_actor_gpus", "ray_actors", "speed", "threads", "turn_log",
-    "turn_log_days", "sign_in_hours", "tts_runtime", "spoken_sources",
+    "turn_log_days", "oidc_sends_verified", "sign_in_hours", "connections_per_person", "tts_runtime", "spoken_sources",
 }  # fmt: skip
 """Settings of the index, whose content is logged, of the voice and of the machine."""
 

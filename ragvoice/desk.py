@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ragvoice.background import in_background
 from ragvoice.datatypes import Answer, AudioChunk, Message, Passage, Style, Transcription
-from ragvoice.desk_turns import Event, FollowedTurn, SpokenTurns
+from ragvoice.desk_turns import Event, FollowedTurn, SpokenTurns, Unlogged
 from ragvoice.errors import TurnLogError, UsageError
 from ragvoice.fair_queue import FairQueue
 from ragvoice.people.person import Person
@@ -45,16 +45,6 @@ class Models:
     """The one that `bot` searches with."""
 
 
-@dataclass(frozen=True)
-class DeskStatus:
-    generation: str
-    """Of the index."""
-    documents: int
-    chunks: int
-    busy: int
-    """Turns that run or wait."""
-
-
 class Desk:
     """One of a process, for all people and any thread."""
 
@@ -76,6 +66,7 @@ class Desk:
         self._log = log
         self._recorder = recorder
         self._queue = queue or FairQueue()
+        self._unlogged = Unlogged()
 
     def ask(
         self,
@@ -105,7 +96,7 @@ class Desk:
                 f"{MAX_QUESTION_S // 60}. To make a long recording searchable, add it to the documents."
             )
         history = self._said_in(person, conversation_id) if conversation_id else ()
-        followed = self._followed(person, history, conversation_id, style, closed_is_heard=True)
+        followed = self._followed(person, history, conversation_id, style, live=False)
         turn = self._queued(person, question, history, style, speak)
         return followed.follow(in_background(turn, name="turn"))
 
@@ -134,7 +125,7 @@ class Desk:
         def begin(question: str | Transcription) -> tuple[FollowedTurn, Generator[Event]]:
             asker = as_of_now(person)
             history = self._said_in(asker, talk)
-            followed = self._followed(asker, history, talk, "spoken", closed_is_heard=False)
+            followed = self._followed(asker, history, talk, "spoken", live=True)
             return followed, self._queued(asker, question, history, "spoken", speak=True)
 
         def prepare(partial: str) -> None:
@@ -156,10 +147,10 @@ class Desk:
         conversation_id: str | None,
         style: Style,
         *,
-        closed_is_heard: bool,
+        live: bool,
     ) -> FollowedTurn:
         def record(answer: Answer) -> None:
-            self._recorder.record(
+            logged = self._recorder.record(
                 answer,
                 person=person.name,
                 groups=person.groups,
@@ -167,8 +158,10 @@ class Desk:
                 history=history,
                 conversation_id=conversation_id,
             )
+            if live and not logged and conversation_id:
+                self._unlogged.add(person.name, conversation_id, answer)
 
-        return FollowedTurn(record, closed_is_heard=closed_is_heard)
+        return FollowedTurn(record, closed_is_heard=not live)
 
     def _queued(
         self,
@@ -196,6 +189,11 @@ class Desk:
 
         person.require("ask")
         return Conversations(self._log, person.name)
+
+    def take_unlogged(self, person: Person, conversation_id: str) -> list[Answer]:
+        """What the live voice has answered and no log keeps, because of the settings or a full disk; each once."""
+        person.require("ask")
+        return self._unlogged.take(person.name, conversation_id)
 
     def rate(self, person: Person, turn_id: str, rating: int, reason: str = "") -> None:
         """:param rating: 1 or -1. :raises UsageError: when this person has no such turn, or for another rating."""
@@ -240,10 +238,6 @@ class Desk:
 
         person.require("people")
         return self._log.forget(Selection(person=name))
-
-    def status(self) -> DeskStatus:
-        manifest = self._index.manifest
-        return DeskStatus(manifest.generation, manifest.documents, manifest.chunks, self._queue.length)
 
     @property
     def models(self) -> Models:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 
@@ -120,6 +121,26 @@ class SpokenTurns:
             # Finished in the meantime. Without a word heard it may as well be an earlier one, long since told.
             if logged is not None and event.heard_text:
                 self._shorten(logged, event.heard_text)
+
+
+class Unlogged:
+    """Answers of the live voice that are in no log, for the page to show: the latest ones, until it takes them."""
+
+    def __init__(self, keep: int = 100):
+        self._kept = deque[tuple[str, str, Answer]](maxlen=keep)
+        self._lock = threading.Lock()
+
+    def add(self, person: str, conversation_id: str, answer: Answer) -> None:
+        with self._lock:
+            self._kept.append((person, conversation_id, answer))
+
+    def take(self, person: str, conversation_id: str) -> list[Answer]:
+        """Oldest first; none of them is here any more afterwards."""
+        with self._lock:
+            taken = [one for one in self._kept if one[:2] == (person, conversation_id)]
+            for one in taken:
+                self._kept.remove(one)
+        return [answer for _, _, answer in taken]
 
 
 def cut_short(begun: Answer, said: Sequence[Said], heard: str | None = None) -> Answer:

@@ -44,6 +44,9 @@ class Settings(BaseSettings):
 
     index: Path | None = None
     """Folder of the index; None is RAGVOICE_HOME/index."""
+    document_folders: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Folders that an owner may ingest from the page, with what lies below, besides the uploads and what the index
+    knows already; an admin may name any. Separated by commas in the environment."""
     groups: Annotated[tuple[str, ...], NoDecode] = ()
     """Who asks, besides `everyone`; RAGVOICE_GROUPS=A,B in the environment."""
 
@@ -157,10 +160,14 @@ class Settings(BaseSettings):
     """Who has the role owner: names, and groups as group:NAME; everybody else is an asker."""
     oidc_admins: Annotated[tuple[str, ...], NoDecode] = ()
     """Who has the role admin, in the same way."""
+    oidc_sends_verified: bool = True
+    """Whether the company's sign-in sends `email_verified`: without it an address names nobody. Entra ID sends none."""
+    connections_per_person: int = Field(4, ge=1)
+    """Pages and programs of one person that are connected to the live voice at a time."""
     sign_in_hours: int = Field(12, ge=1)
     """After so many hours people sign in to the page again."""
 
-    @field_validator("groups", "oidc_owners", "oidc_admins", mode="before")
+    @field_validator("document_folders", "groups", "oidc_owners", "oidc_admins", mode="before")
     @classmethod
     def _split_at_commas(cls, value: object) -> object:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value

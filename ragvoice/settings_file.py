@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +14,10 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from ragvoice.errors import UsageError
+from ragvoice.files import write_whole
 from ragvoice.people.person import Person
 from ragvoice.settings import HOME_FILE, WORKING_FOLDER_FILE, Settings, home
+from ragvoice.toml import toml_value
 
 REINGEST = frozenset({"ocr", "recordings", "captioner", "max_file_mib", "stt", "language"})
 """Take effect on documents when they are read again; the next ingest does that by itself where it must."""
@@ -32,14 +33,6 @@ class _FileAlone(Settings):
         cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)
-
-
-def settings_in_file() -> dict[str, Any]:
-    """What config.toml says now.
-
-    :raises UsageError: when it is not valid TOML.
-    """
-    return _parsed(_text(home() / HOME_FILE))
 
 
 def set_elsewhere(name: str) -> str | None:
@@ -81,14 +74,7 @@ def _save(file: Path, changes: Mapping[str, Any]) -> None:
     if found != json.loads(json.dumps(expected)):  # tuples are lists there
         raise UsageError(f"{file} cannot be changed without harm to what else it says. Change it by hand.")
     _check(found)
-    fresh = file.with_name(f".{HOME_FILE}.{os.getpid()}")
-    try:
-        fresh.write_text(after, encoding="utf-8")
-        if file.exists():
-            fresh.chmod(stat.S_IMODE(file.stat().st_mode))
-        os.replace(fresh, file)
-    finally:
-        fresh.unlink(missing_ok=True)
+    write_whole(file, after)
 
 
 def changed_text(text: str, changes: Mapping[str, Any]) -> str:
@@ -103,8 +89,8 @@ def changed_text(text: str, changes: Mapping[str, Any]) -> str:
         if name not in changes:
             lines.append(statement)
         elif name in left and left[name] is not None:
-            lines.append(f"{name} = {_toml(left.pop(name))}")
-    lines += [f"{name} = {_toml(value)}" for name, value in left.items() if value is not None]
+            lines.append(f"{name} = {toml_value(left.pop(name))}")
+    lines += [f"{name} = {toml_value(value)}" for name, value in left.items() if value is not None]
     return "\n".join(lines).rstrip("\n") + "\n" if lines else ""
 
 
@@ -123,15 +109,6 @@ def _statements(text: str) -> list[tuple[str, dict[str, Any]]]:
                 break
         begin = end
     return found
-
-
-def _toml(value: Any) -> str:
-    """Of what a setting can be: strings, numbers, booleans and lists of them are written as in JSON."""
-    if isinstance(value, Path):
-        value = str(value)
-    if isinstance(value, (tuple, list)):
-        return f"[{', '.join(map(_toml, value))}]"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _check(values: Mapping[str, Any]) -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from langchain_core.embeddings import Embeddings
+from scripted_bot import ScriptedBot
 
 from ingest.documents import Chunking
 from ingest.job import ingest
-from ragvoice.datatypes import Answer, AudioChunk, Citation, Message, ModelNames, Passage, Style
+from ragvoice.datatypes import Answer, AudioChunk, Message, ModelNames, Passage
 from ragvoice.desk import Desk, Models
 from ragvoice.desk_turns import SpokenTurns
 from ragvoice.errors import AccessError, BusyError, TurnLogError, UsageError, VectorIndexError
@@ -47,47 +47,6 @@ class HashedWords(Embeddings):
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         return [self.embed_query(text) for text in texts]
-
-
-class ScriptedBot:
-    """Says two sentences; `gate` holds it up before the second one."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[object, tuple[Message, ...], tuple[str, ...]]] = []
-        self.gate = threading.Event()
-        self.gate.set()
-        self.closed = threading.Event()
-        self.recogniser = None
-        self.prepared: list[tuple[str, tuple[Message, ...], tuple[str, ...]]] = []
-
-    def prepare(self, partial: str, history: Sequence[Message], groups: Iterable[str]) -> bool:
-        self.prepared.append((partial, tuple(history), tuple(groups)))
-        return True
-
-    def turn(
-        self,
-        question: str | AudioChunk,
-        history: Sequence[Message] = (),
-        groups: Iterable[str] = (),
-        style: Style = "spoken",
-        *,
-        speak: bool = False,
-    ) -> Iterator[Event]:
-        self.asked.append((question, tuple(history), tuple(groups)))
-        number = len(self.asked)
-        begun = Answer(f"{number:032x}", str(question), str(question), "answered", "", 0.0, index_generation="g1")
-        quote = Citation("a.md", "a.md", "A", "", None, None, f"Quote {number}.", 0)
-        try:
-            yield Found(str(question), (), begun)
-            yield Said(f"First {number}.", quote, None)
-            self.gate.wait(30)
-            yield Said(f"Second {number}.", None, None)
-            yield Answer(
-                begun.turn_id, str(question), str(question), "answered", f"First {number}. Second {number}.", 0.8,
-                (quote,), index_generation="g1",
-            )  # fmt: skip
-        finally:
-            self.closed.set()
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +214,7 @@ def test_a_full_desk_says_so_and_a_turn_that_is_given_up_makes_room(desk: Desk, 
     assert [type(next(events)) for events in waiting] == [Waiting, Waiting]
     with pytest.raises(BusyError, match="again in a moment"):
         next(desk.ask(BOB, "And I?"))
-    assert desk.status().busy == 3
+    assert desk._queue.length == 3
     waiting[0].close()  # type: ignore[attr-defined]
     bot.gate.set()
     assert [answer_of(events).question for events in (waiting[1], running)] == ["And I?", "How many days?"]
@@ -282,6 +241,12 @@ def test_groups_decide_what_is_found_and_opened(desk: Desk) -> None:
         with pytest.raises(UsageError, match=r"There is no document 'none\.md'"):
             look(BOB, "none.md")
     assert desk.document(BOB, "open.md").title
+
+
+def test_a_document_is_read_once_and_still_only_by_who_may(index: DocumentIndex) -> None:
+    assert index.document("hr.md", ("hr",)) is index.document("hr.md")
+    with pytest.raises(UsageError, match="There is no document"):
+        index.document("hr.md", ())
 
 
 def test_owners_look_after_every_document_and_askers_after_none(desk: Desk) -> None:
@@ -339,8 +304,8 @@ def test_models_are_loaded_once_and_asked_for_again_while_there_is_no_index(
     recorder = Recorder(log, lambda: Circumstances({}, {}, "1", "c"), lambda generation: generation)
     desk = Desk(Settings.model_construct(), load, log, recorder)
     with pytest.raises(VectorIndexError):
-        desk.status()
-    assert (desk.status().documents, desk.status().busy) == (2, 0)
+        desk.documents(OWNER)
+    assert len(desk.documents(OWNER)) == 2
     assert answer_of(desk.ask(ADA, "How many days?")).models == ModelNames()
     assert len(tries) == 2
 
@@ -375,7 +340,7 @@ def test_a_spoken_turn_that_is_interrupted_while_it_is_written_is_logged_as_hear
     events.close()  # type: ignore[attr-defined]
     [turn] = log.find(Selection())
     assert (turn.answer, turn.person, turn.conversation_id) == ("Fir", "ada", TALK)
-    assert desk.status().busy == 0
+    assert desk._queue.length == 0
 
 
 def test_a_turn_on_half_a_question_was_never_asked(desk: Desk, bot: ScriptedBot, log: TurnLog) -> None:
@@ -392,6 +357,24 @@ def test_a_turn_on_half_a_question_was_never_asked(desk: Desk, bot: ScriptedBot,
     answer_of(turns.ask("How many days do I get?"))
     assert [turn.question for turn in log.find(Selection())] == ["How many days do I get?"]
     assert [history for _, history, _ in bot.asked] == [()] * 4
+
+
+def test_what_the_voice_told_and_no_log_keeps_is_handed_out_once_and_to_its_person(
+    index: DocumentIndex, log: TurnLog, bot: ScriptedBot
+) -> None:
+    recorder = Recorder(log, lambda: Circumstances({}, {}, "1", "c"), str, keep=False)
+    desk = Desk(Settings.model_construct(), lambda: models(bot, index), log, recorder)
+    turns, events = begin(desk)
+    answer = answer_of(events)
+    read_until(events := turns.ask("And in Poland?"), Said)
+    turns.interrupted(Interrupted("Fir", 0.2))
+    events.close()  # type: ignore[attr-defined]
+    answer_of(desk.ask(ADA, "Typed", conversation_id=TALK))  # whoever asks so has the answer already
+
+    assert desk.take_unlogged(BOB, TALK) == desk.take_unlogged(ADA, "other" * 6) == []
+    assert [one.answer for one in desk.take_unlogged(ADA, TALK)] == [answer.answer, "Fir"]
+    assert desk.take_unlogged(ADA, TALK) == []
+    assert log.count(Selection()) == 0
 
 
 def test_an_interruption_before_a_turn_has_begun_leaves_the_one_before_as_it_was(desk: Desk, log: TurnLog) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from saved_settings import settings_in_file
 
 from ragvoice.errors import AccessError, UsageError
 from ragvoice.people.person import Person
 from ragvoice.settings import read_settings
-from ragvoice.settings_file import changed_text, save_settings, set_elsewhere, settings_in_file
+from ragvoice.settings_file import changed_text, save_settings, set_elsewhere
 
 ADMIN = Person("Ada", "admin")
 FILE = """# Our assistant

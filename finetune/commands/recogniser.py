@@ -45,7 +45,7 @@ def recogniser(
     from finetune.transformers_trainer import Schedule
     from ragvoice.build import build_store
     from ragvoice.commands.progress import stage_bars
-    from ragvoice.models.checksums import write_json
+    from ragvoice.files import write_json
     from ragvoice.settings import home, read_settings
     from ragvoice.speech.transformers_whisper import TransformersWhisperSpeechToText
 

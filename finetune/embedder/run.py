@@ -27,7 +27,7 @@ from finetune.transformers_trainer import Progress, Schedule
 from ragvoice.build import build_retriever, build_store, embedder_identity, open_index
 from ragvoice.errors import UsageError
 from ragvoice.evaluation.datasets import Question
-from ragvoice.models.checksums import write_json
+from ragvoice.files import write_json, write_whole
 from ragvoice.settings import Settings
 
 MODEL, PAIRS, EVALUATION = "model", "pairs.jsonl", "evaluation.json"
@@ -133,9 +133,7 @@ def _digest(questions: Sequence[Question]) -> str:
 
 def _write_pairs(file: Path, pairs: Sequence[Pair]) -> None:
     """Whole or not at all."""
-    part = file.with_suffix(".part")
-    part.write_text("".join(json.dumps(asdict(pair), ensure_ascii=False) + "\n" for pair in pairs), encoding="utf-8")
-    part.replace(file)
+    write_whole(file, "".join(json.dumps(asdict(pair), ensure_ascii=False) + "\n" for pair in pairs))
 
 
 def _read_pairs(file: Path) -> list[Pair]:

@@ -21,7 +21,7 @@ from finetune.embedder.batches import batches
 from finetune.embedder.mining import Pair
 from finetune.transformers_trainer import Progress, Schedule, reporting, run, training_arguments
 from ragvoice.errors import ModelError
-from ragvoice.models.checksums import write_json
+from ragvoice.files import write_json
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from ragvoice.errors import GenerationError, ModelError
 from ragvoice.evaluation.application import ROLES
 from ragvoice.evaluation.provenance import provenance
 from ragvoice.evaluation.results import QuestionResult
-from ragvoice.models.checksums import write_json
+from ragvoice.files import write_json
 from ragvoice.settings import NO_ADAPTER, read_settings
 
 if TYPE_CHECKING:

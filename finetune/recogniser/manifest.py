@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ragvoice.errors import UsageError
+from ragvoice.files import write_whole
 
 MANIFEST = "manifest.jsonl"
 Split = Literal["train", "test"]
@@ -38,9 +39,7 @@ class Clip:
 def write_manifest(folder: Path, clips: Sequence[Clip]) -> Path:
     """Whole or not at all."""
     file = folder / MANIFEST
-    part = file.with_suffix(".part")
-    part.write_text("".join(json.dumps(asdict(clip), ensure_ascii=False) + "\n" for clip in clips), encoding="utf-8")
-    part.replace(file)
+    write_whole(file, "".join(json.dumps(asdict(clip), ensure_ascii=False) + "\n" for clip in clips))
     return file
 
 

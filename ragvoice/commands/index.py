@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ragvoice.commands.options import AsJson, Index, Wait
+from ragvoice.files import megabytes
 
 if TYPE_CHECKING:
     from ingest.state import IndexState
@@ -85,7 +86,7 @@ def compact(index: Index = None, wait: Wait = 0.0) -> None:
     settings = read_settings(index=index)
     before = _size_bytes(settings.index_path)
     compact_index(settings.index_path, build_vector_store(settings), wait_s=wait)
-    typer.echo(f"{_megabytes(before)} before, {_megabytes(_size_bytes(settings.index_path))} now.")
+    typer.echo(f"{megabytes(before)} before, {megabytes(_size_bytes(settings.index_path))} now.")
 
 
 @app.command(epilog="Example: ragvoice index export backup.tar")
@@ -101,7 +102,7 @@ def export(
     if as_json:
         typer.echo(json.dumps({"file": str(file), "generation": manifest.generation, "bytes": size}))
     else:
-        typer.echo(f"{file}: {manifest.documents} documents, {manifest.chunks} chunks, {_megabytes(size)}")
+        typer.echo(f"{file}: {manifest.documents} documents, {manifest.chunks} chunks, {megabytes(size)}")
 
 
 @app.command("import", epilog="Example: ragvoice index import backup.tar --index restored")
@@ -151,7 +152,7 @@ def _lines(state: IndexState) -> list[str]:
         lines += [] if state.problem else ["  nothing published yet: ragvoice ingest FOLDER"]
     else:
         manifest = state.manifest
-        size = ", ".join(f"{part} {_megabytes(count)}" for part, count in sorted(state.bytes.items()))
+        size = ", ".join(f"{part} {megabytes(count)}" for part, count in sorted(state.bytes.items()))
         lines += [
             f"  {manifest.documents} documents, {manifest.chunks} chunks; published {manifest.published}"
             f" (generation {manifest.generation})",
@@ -183,7 +184,3 @@ def _lines(state: IndexState) -> list[str]:
 
 def _size_bytes(index: Path) -> int:
     return sum({(s := file.stat()).st_ino: s.st_size for file in index.rglob("*") if file.is_file()}.values())
-
-
-def _megabytes(size_bytes: int) -> str:
-    return f"{size_bytes / 1e6:.1f} MB"

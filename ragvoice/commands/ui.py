@@ -26,7 +26,7 @@ def ui(
         raise UsageError("streamlit is missing. Install: pip install 'ragvoice[app]'") from error
     from ragvoice.server import shared
     from ragvoice.server.admission import check_bind
-    from ragvoice.server.asgi import app_parts
+    from ragvoice.ui.asgi import app_parts
     from ragvoice.ui.sign_in import people_sign_in
 
     settings = read_settings(index=index)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ragvoice.errors import UsageError
-from ragvoice.evaluation.baseline import read_baseline
+from ragvoice.evaluation.baseline import Baseline, read_baseline
 from ragvoice.evaluation.comparison import Comparison, compare
 from ragvoice.evaluation.report import SCHEMA
 from ragvoice.evaluation.results import QuestionResult
@@ -42,12 +43,14 @@ class Reports:
 
     def summaries(self) -> list[SetSummary]:
         """Of all reports, newest first; a file that is no report of this version is left out."""
-        found = [summary for file in sorted(self._folder.glob("*.json")) for summary in _summaries(file)]
+        files = sorted(self._folder.glob("*.json"))
+        found = [summary for file in files for summary in _summaries(file, _changed_ns(file))]
         return sorted(found, key=lambda summary: summary.created, reverse=True)
 
     def questions(self, report: str, set_: str, style: str) -> Sequence[QuestionResult]:
         """:raises UsageError: when there is no such report, or it has no such set."""
-        baseline = read_baseline(self._file(report, ".json"))
+        file = self._file(report, ".json")
+        baseline = _baseline(file, _changed_ns(file))
         if (set_, style) not in baseline:
             raise UsageError(f"The report {report} has no {set_} in the style {style}.")
         return baseline[set_, style]
@@ -77,7 +80,21 @@ class Reports:
         return self._folder / f"{report}{ending}"
 
 
-def _summaries(file: Path) -> list[SetSummary]:
+def _changed_ns(file: Path) -> int:
+    """Part of what a report is known by, so that one is read again when it has changed, and not at every click."""
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+@lru_cache(4)
+def _baseline(file: Path, changed_ns: int) -> Baseline:
+    return read_baseline(file)
+
+
+@lru_cache(500)
+def _summaries(file: Path, changed_ns: int) -> list[SetSummary]:
     try:
         report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         if report["schema"] != SCHEMA:

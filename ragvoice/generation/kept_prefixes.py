@@ -56,8 +56,12 @@ class KeptPrefixes:
 
         The prompt is read in the same two pieces whether the front is kept or not. Under int8 that makes the same
         answer to the bit; read in other pieces, one prompt in a few gets other words.
+
+        :raises RuntimeError: when the model had to be loaded again and cannot be; the next stream tries once more.
         """
         with self._lock:
+            if not self._generator.model_is_loaded:
+                self._load()
             self._at_work += 1
             kept = tuple(front) in self._kept
         pace = _Pace()
@@ -114,9 +118,18 @@ class KeptPrefixes:
         self._generator.unload_model()
         if self._generator.model_is_loaded:
             return False
-        self._generator.load_model()
         self._kept.clear()
+        self._load()
         return True
+
+    def _load(self) -> None:
+        try:
+            self._generator.load_model()
+        except (RuntimeError, ValueError, MemoryError) as error:
+            raise RuntimeError(
+                f"{self._weights.parent.name} was unloaded to free its memory and cannot be loaded again ({error}). "
+                "The next question tries once more."
+            ) from error
 
     def close(self) -> None:
         for steps, pace in list(self._streams.items()):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import contextlib
 import fcntl
-import json
 import os
 import re
 import secrets
@@ -22,10 +21,12 @@ from pathlib import Path
 from filelock import FileLock
 
 from ragvoice.errors import UsageError
+from ragvoice.files import write_json
 from ragvoice.jobs.job import Job, is_running, log_tail, read_job
 from ragvoice.jobs.progress import PROGRESS_FILE
 from ragvoice.jobs.work import Place, Work
 from ragvoice.people.person import Person
+from ragvoice.retrieval.generations import ingested_folders
 
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 _COLUMNS = "120"
@@ -46,6 +47,7 @@ class Jobs:
         command: Sequence[str] = (sys.executable, "-m", "ragvoice"),
         keep: int = 40,
         home: Path | None = None,
+        folders: Sequence[Path] = (),
     ):
         """
         :param folder: Of the jobs, RAGVOICE_HOME/jobs.
@@ -54,6 +56,7 @@ class Jobs:
         :param command: Put before the arguments of a job.
         :param keep: Finished jobs that are kept, the newest.
         :param home: RAGVOICE_HOME, of which ingests read the uploads only.
+        :param folders: That an owner's ingests may name; see `folders`.
         """
         self._folder = folder.expanduser().resolve()
         self._index = index
@@ -61,9 +64,10 @@ class Jobs:
         self._command = tuple(command)
         self._keep = keep
         self._home = home
+        self._folders = tuple(folders)
 
     def start(self, person: Person, work: Work) -> Job:
-        """:raises AccessError: when the person may not.
+        """:raises AccessError: when the person may not, or not with the folders that the work names.
         :raises UsageError: when the same is being done already, or the work cannot be.
         """
         person.require(work.right)
@@ -73,7 +77,7 @@ class Jobs:
             self._prune()
             created = time.time()
             id_ = f"{datetime.fromtimestamp(created, UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-            place = Place(self._index, self._reports, id_, person.groups, self._home)
+            place = Place(self._index, self._reports, id_, person.groups, self._home, self.folders(person))
             arguments, alone = work.arguments(place), work.alone(place)
             self._refuse_second(alone)
             made = {
@@ -88,6 +92,16 @@ class Jobs:
             }
             self._launch(self._folder / id_, made)
         return self.get(person, id_)
+
+    def folders(self, person: Person) -> tuple[Path, ...] | None:
+        """What this person's ingests may name, with what lies below, besides the uploads; None: any folder.
+
+        Who may change the settings may name any; to others what the index was made from is open, too.
+        """
+        if person.may("settings"):
+            return None
+        known = (*self._folders, *ingested_folders(self._index))
+        return tuple(sorted({folder.expanduser().resolve() for folder in known}))
 
     def list(self, person: Person, *kinds: str) -> builtins.list[Job]:
         """Those that the person may see, newest first.
@@ -151,8 +165,7 @@ class Jobs:
         with (folder / "running").open("wb") as running:
             # The child inherits the lock, so there is no moment at which the job seems to be gone.
             fcntl.flock(running, fcntl.LOCK_EX)
-            (folder / "job.new").write_text(json.dumps(made), encoding="utf-8")
-            os.replace(folder / "job.new", folder / "job.json")
+            write_json(folder / "job.json", made)
             process = subprocess.Popen(
                 [sys.executable, "-m", "ragvoice.jobs.supervisor", str(folder), str(running.fileno())],
                 stdin=subprocess.DEVNULL,

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ragvoice.files import write_whole
+
 PROGRESS_FILE = "RAGVOICE_PROGRESS_FILE"
 """Environment variable: a command that knows how far it is keeps this file up to date."""
 _EVERY_S = 0.5
@@ -51,9 +53,8 @@ class StageFile:
             return
         self._written = time.monotonic()
         with contextlib.suppress(OSError):
-            fresh = self._file.with_suffix(".new")
-            fresh.write_text(json.dumps([[name, *counts] for name, counts in self._stages.items()]))
-            os.replace(fresh, self._file)
+            stages = json.dumps([[name, *counts] for name, counts in self._stages.items()])
+            write_whole(self._file, stages, durable=False)
 
 
 def read_stages(file: Path) -> tuple[Stage, ...]:

@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+from ragvoice.files import write_json
+
 _NICE = 10
 """Who asks comes before what can wait."""
 _NOT_STARTED = 127
@@ -31,9 +33,7 @@ def supervise(folder: Path, lock: int) -> None:
         except OSError as error:
             log.write(f"ragvoice: {error}\n".encode())
             code = _NOT_STARTED
-    fresh = folder / "end.new"
-    fresh.write_text(json.dumps({"exit_code": code, "ended": time.time()}))
-    os.replace(fresh, folder / "end.json")
+    write_json(folder / "end.json", {"exit_code": code, "ended": time.time()})
 
 
 if __name__ == "__main__":

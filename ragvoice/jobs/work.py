@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, Protocol
 
-from ragvoice.errors import UsageError
+from ragvoice.errors import AccessError, UsageError
 from ragvoice.people.person import Right
 
 UPLOADS = "documents"
@@ -30,6 +30,8 @@ class Place:
     """Of who starts it."""
     home: Path | None = None
     """RAGVOICE_HOME; None where it has no place among the documents anyway."""
+    folders: tuple[Path, ...] | None = None
+    """Whose documents may be ingested, besides the uploads; None: any."""
 
 
 class Work(Protocol):
@@ -51,6 +53,7 @@ class Work(Protocol):
         """Of `ragvoice`.
 
         :raises UsageError: for what can be no such work.
+        :raises AccessError: for what is not theirs to name who start it.
         """
         ...
 
@@ -82,9 +85,16 @@ class Ingest:
         for path in self.paths:
             if place.home is not None and _reads(path, place.home):
                 raise UsageError(f"{path} holds ragvoice's own files, which are no documents. Name other folders.")
-            uploads = place.home is not None and path.resolve().is_relative_to(place.home.resolve() / UPLOADS)
-            if not uploads and any(part.startswith(".") for part in path.expanduser().resolve().parts):
+            named = path.expanduser().resolve()
+            if place.home is not None and named.is_relative_to(place.home.resolve() / UPLOADS):
+                continue
+            if any(part.startswith(".") for part in named.parts):
                 raise UsageError(f"{path} is hidden. Such folders hold keys and settings, not documents.")
+            if place.folders is not None and not any(map(named.is_relative_to, place.folders)):
+                raise AccessError(
+                    f"{path} is not among the folders that you may ingest: {_listed(place.folders)}. Upload its files, "
+                    "or ask an administrator to ingest it once or to add it to the setting document_folders."
+                )
         flags = [f"--index={place.index}", "--json"]
         flags += [f"--name={self.prefix}"] if self.prefix else []
         flags += ["--rebuild"] if self.rebuild else []
@@ -218,6 +228,10 @@ class Pull:
         if not self.model.strip():
             raise UsageError("Name a model.")
         return ["models", "pull", "--", self.model]
+
+
+def _listed(folders: tuple[Path, ...]) -> str:
+    return ", ".join(map(str, folders)) or "the uploads alone"
 
 
 def _reads(path: Path, home: Path) -> bool:

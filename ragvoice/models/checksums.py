@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from ragvoice.files import write_json
 
 FINGERPRINT_DIGITS = 16
 """64 bits: enough to tell models apart; not a defence against a forger, the full hashes are."""
@@ -53,11 +54,3 @@ def visible_files(folder: Path) -> list[Path]:
     """Files at any depth of which no part of the relative path begins with a dot, sorted."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return sorted(file for file in files if not any(part.startswith(".") for part in file.relative_to(folder).parts))
-
-
-def write_json(file: Path, content: object) -> None:
-    """Write whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, file)

@@ -23,7 +23,8 @@ from typing import Any
 from filelock import FileLock
 
 from ragvoice.errors import ModelError
-from ragvoice.models.checksums import file_sha256, fingerprint, visible_files, write_json
+from ragvoice.files import write_json
+from ragvoice.models.checksums import file_sha256, fingerprint, visible_files
 from ragvoice.models.layout import Layout, layout_of
 from ragvoice.models.publishing import publish
 

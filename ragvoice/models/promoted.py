@@ -18,8 +18,8 @@ from typing import Any
 from filelock import FileLock
 
 from ragvoice.errors import ModelError, UsageError
+from ragvoice.files import write_json
 from ragvoice.lora import CONFIG
-from ragvoice.models.checksums import write_json
 
 
 @dataclass(frozen=True)

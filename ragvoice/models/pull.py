@@ -13,6 +13,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from ragvoice.errors import ModelError
+from ragvoice.files import megabytes
 from ragvoice.models import fetch_folder, fetch_hub, fetch_pypi
 from ragvoice.models.catalogue import CatalogueEntry
 from ragvoice.models.checksums import matches
@@ -124,8 +125,8 @@ def _require_disk(root: Path, entry: CatalogueEntry, staging: Staging) -> None:
     free = shutil.disk_usage(root).free
     if free < needed + DISK_RESERVE_BYTES:
         raise ModelError(
-            f"{entry.name} needs {_megabytes(needed)} of disk while it is installed, and {root} has "
-            f"{_megabytes(free)} free ({_megabytes(DISK_RESERVE_BYTES)} stay reserved). "
+            f"{entry.name} needs {megabytes(max(needed, 0))} of disk while it is installed, and {root} has "
+            f"{megabytes(free)} free ({megabytes(DISK_RESERVE_BYTES)} stay reserved). "
             "Free some space, or set RAGVOICE_HOME to a larger disk."
         )
 
@@ -141,7 +142,3 @@ def _full_disk_explained(root: Path, name: str) -> Iterator[None]:
             f"the disk of {root} became full while {name} was installed. What was downloaded is kept: "
             f"free some space and run: ragvoice models pull {name}"
         ) from error
-
-
-def _megabytes(count: int) -> str:
-    return f"{max(count, 0) / 1e6:,.0f} MB"

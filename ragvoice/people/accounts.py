@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import tempfile
 import tomllib
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -16,8 +13,10 @@ from typing import get_args
 from filelock import FileLock
 
 from ragvoice.errors import AccessError, UsageError
+from ragvoice.files import write_whole
 from ragvoice.people.passwords import Brake, hashed, matches, nobodys
 from ragvoice.people.person import Person, Role
+from ragvoice.toml import toml_value
 
 _NAME = re.compile(r"[^\W_][\w.@+ -]{0,63}")
 NO_ADMIN = "Somebody must be an admin, to look after people and settings: give one person the role admin."
@@ -190,21 +189,7 @@ def _write(file: Path, accounts: Iterable[Account]) -> None:
     for account in accounts:
         person = account.person
         lines.append(
-            f"\n[[person]]\nname = {_toml(person.name)}\nrole = {_toml(person.role)}\n"
-            f"groups = [{', '.join(map(_toml, person.groups))}]\npassword = {_toml(account.password)}\n"
+            f"\n[[person]]\nname = {toml_value(person.name)}\nrole = {toml_value(person.role)}\n"
+            f"groups = {toml_value(person.groups)}\npassword = {toml_value(account.password)}\n"
         )
-    descriptor, staged = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")  # its mode is 600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write("".join(lines))
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(staged, file)
-    except BaseException:
-        Path(staged).unlink(missing_ok=True)
-        raise
-
-
-def _toml(text: str) -> str:
-    """A printable text as a basic string, whose escapes are JSON's."""
-    return json.dumps(text, ensure_ascii=False)
+    write_whole(file, "".join(lines), mode=0o600)

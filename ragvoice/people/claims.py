@@ -22,17 +22,25 @@ class ClaimRules:
     """Names, and groups as `group:NAME`."""
     admins: tuple[str, ...] = ()
     """The same."""
+    sends_verified: bool = True
+    """Whether the provider says of each address that it is verified; without, only one said not to be is refused."""
 
 
 def person_of_claims(claims: Mapping[str, Any], rules: ClaimRules) -> Person:
-    """:raises AccessError: when the claims name nobody, or an address that is not verified."""
+    """:raises AccessError: when the claims name nobody, or by an address that they do not call verified."""
     name = _claim(claims, rules.name)
     if not isinstance(name, str) or not name.strip():
         raise AccessError(
             f"Your company's sign-in does not say who you are: it sends no {rules.name!r}. An administrator can name "
             "another claim in the setting oidc_name, or ask for more in the scope."
         )
-    if rules.name == "email" and claims.get("email_verified", True) not in (True, "true"):
+    verified = claims.get("email_verified")
+    if rules.name == "email" and verified is None and rules.sends_verified:
+        raise AccessError(
+            f"Your company's sign-in does not say whether the address {name} is verified: it sends no email_verified. "
+            "If it never does, an administrator can set oidc_sends_verified = false."
+        )
+    if rules.name == "email" and verified not in (None, True, "true"):
         raise AccessError(f"The address {name} is not verified yet. Verify it where you sign in, then come back.")
     found = _claim(claims, rules.groups)
     listed = [found] if isinstance(found, str) else found if isinstance(found, list | tuple) else []

@@ -24,6 +24,7 @@ import os
 import shutil
 import sqlite3
 import time
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -110,6 +111,15 @@ def open_catalogue(folder: Path) -> sqlite3.Connection:
     """The catalogue of a published generation, read-only and for any thread; nothing changes it any more."""
     uri = (folder / "catalogue.sqlite").resolve().as_uri()  # quotes what has a meaning in a URI, such as # and ?
     return sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+
+
+def ingested_folders(index: Path) -> tuple[Path, ...]:
+    """The folders and files that the index was made from; none before the first ingest, or when it is damaged."""
+    try:
+        with closing(open_catalogue(current_generation(index))) as database:
+            return tuple(Path(root) for (root,) in database.execute("SELECT root FROM roots"))
+    except (VectorIndexError, sqlite3.Error):
+        return ()
 
 
 def rebuild_hint(index: Path) -> str:

@@ -43,6 +43,8 @@ _FACTS = (
     "SELECT d.number, d.doc_id, d.title, d.stated, d.ruled, "
     "(SELECT max(c.end_index) FROM chunks c WHERE c.document = d.number) FROM documents d"
 )
+_DOCUMENTS = 16
+"""Kept with their text: a page shows the same few at every click."""
 _MASKS = 64
 """Filters kept, one byte a chunk each; people of the same groups share one."""
 
@@ -94,6 +96,7 @@ class DocumentIndex:
         self._group_set_g[[row[0] for row in rows]] = [position[row[1]] for row in rows]
         self._masks: dict[tuple[tuple[bool, ...], Scope], NDArray[np.bool_]] = {}
         self._facts: dict[int, DocumentFacts] = {}
+        self._documents: dict[str, IndexedDocument] = {}
 
     @classmethod
     def open(cls, index: Path, store: VectorStore = _FAISS) -> DocumentIndex:
@@ -208,11 +211,20 @@ class DocumentIndex:
         """:param groups: Of who wants to see it, besides everyone; None sees every document.
         :raises UsageError: when there is no such document for them.
         """
-        columns = _DOCUMENT_COLUMNS.format(text="text")
-        row = self._database.execute(f"SELECT {columns} FROM documents WHERE doc_id = ?", (doc_id,)).fetchone()
-        found = None if row is None else _document(row)
+        found = self._whole_document(doc_id)
         if found is None or (groups is not None and not {*groups, EVERYONE} & {*found.allowed_groups}):
             raise UsageError(f"There is no document {doc_id!r} in the index. See: ragvoice documents list")
+        return found
+
+    def _whole_document(self, doc_id: str) -> IndexedDocument | None:
+        found = self._documents.get(doc_id)
+        if found is None:
+            columns = _DOCUMENT_COLUMNS.format(text="text")
+            row = self._database.execute(f"SELECT {columns} FROM documents WHERE doc_id = ?", (doc_id,)).fetchone()
+            if row is not None:
+                if len(self._documents) >= _DOCUMENTS:
+                    self._documents.clear()
+                found = self._documents[doc_id] = _document(row)
         return found
 
     def chunk_spans(self, doc_id: str) -> list[ChunkSpan]:

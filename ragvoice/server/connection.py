@@ -27,6 +27,8 @@ _OUTGOING = 32
 _RETRY_AFTER_S = 3.0
 """A loop that could not be opened is not tried again with every frame of sound."""
 _SAME_ERROR_EVERY_S = 1.0
+_LAST_EVENTS_S = 10.0
+"""How long a slow client may take for what a closed loop had yet to tell."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ class Connection:
         self._session = Session(new_id("sess"))
         self._events = ServerEvents(self._session, admitted.conversation_id or "")
         self._live: LiveLoop | None = None
+        self._pumping = threading.Thread()
         self._outgoing: asyncio.Queue[Json] = asyncio.Queue(_OUTGOING)
         self._closed = False
         self._unasked: list[str] = []
@@ -154,7 +157,9 @@ class Connection:
         before, self._session = self._session, self._session.updated(event.content.get("session"))
         self._events.session = self._session
         if _listening(before) != _listening(self._session):
+            self._interrupt(None)  # ends the response of an answer that is being told
             await self._close_loop()
+            self._events.forget_speech()
         await self._put(server_event("session.updated", session=self._session.described()))
 
     async def _hear(self, chunk: AudioChunk) -> None:
@@ -212,7 +217,8 @@ class Connection:
                 self._failed_at, self._failure = time.monotonic(), error
                 raise
             target = (self._live, asyncio.get_running_loop())
-            threading.Thread(target=self._pump, args=target, name="realtime-events", daemon=True).start()
+            self._pumping = threading.Thread(target=self._pump, args=target, name="realtime-events", daemon=True)
+            self._pumping.start()
         return self._live
 
     def _pump(self, live: LiveLoop, asyncio_loop: asyncio.AbstractEventLoop) -> None:
@@ -228,6 +234,7 @@ class Connection:
         if live:
             with anyio.CancelScope(shield=True):  # also when the server shuts down
                 await asyncio.to_thread(live.close)
+                await asyncio.to_thread(self._pumping.join, _LAST_EVENTS_S)
 
 
 def _listening(session: Session) -> tuple[object, ...]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections import Counter
 from dataclasses import replace
 
 from starlette.routing import WebSocketRoute
@@ -24,16 +25,22 @@ from ragvoice.server.server_events import error_event
 
 PATH = "/v1/realtime"
 MAX_CONNECTIONS = 64
+PER_PERSON = 4
+"""Pages that somebody has open at a time."""
 NOT_ADMITTED, TRY_AGAIN_LATER = 4401, 1013
 
 
 def realtime_route(
-    open_loop: OpenLoop, authenticate: Authenticate, *, max_connections: int = MAX_CONNECTIONS
+    open_loop: OpenLoop,
+    authenticate: Authenticate,
+    *,
+    max_connections: int = MAX_CONNECTIONS,
+    per_person: int = PER_PERSON,
 ) -> WebSocketRoute:
-    connected = 0
+    """:param max_connections: Of all people together. :param per_person: Of one person, so that nobody takes all."""
+    connected = Counter[str]()
 
     async def endpoint(websocket: WebSocket) -> None:
-        nonlocal connected
         offered = [name.strip() for name in websocket.headers.get("sec-websocket-protocol", "").split(",")]
         await websocket.accept("realtime" if "realtime" in offered else None)
         local = is_local(websocket.headers, websocket.client.host if websocket.client else None)
@@ -44,16 +51,23 @@ def realtime_route(
         except AccessError as error:
             await _refuse(websocket, error, NOT_ADMITTED)
             return
-        if connected >= max_connections:
-            busy = BusyError(f"{connected} people are connected, and more would slow everyone down. Try again soon.")
-            await _refuse(websocket, busy, TRY_AGAIN_LATER)
+        name = admitted.person.name
+        if connected[name] >= per_person:
+            why = f"You have {per_person} pages open already. Close one of them, and this one connects by itself."
+            await _refuse(websocket, BusyError(why), TRY_AGAIN_LATER)
+            return
+        if connected.total() >= max_connections:
+            why = f"{connected.total()} people are connected, and more would slow everyone down. Try again soon."
+            await _refuse(websocket, BusyError(why), TRY_AGAIN_LATER)
             return
         chosen = admitted.conversation_id or websocket.query_params.get("conversation_id") or uuid.uuid4().hex
-        connected += 1
+        connected[name] += 1
         try:
             await Connection(websocket, replace(admitted, conversation_id=chosen), open_loop).run()
         finally:
-            connected -= 1
+            connected[name] -= 1
+            if not connected[name]:
+                del connected[name]
 
     return WebSocketRoute(PATH, endpoint, name="realtime")
 

@@ -91,9 +91,13 @@ class ServerEvents:
             return list(self._commit())
 
     def cleared(self) -> list[Json]:
+        self.forget_speech()
+        return [server_event("input_audio_buffer.cleared")]
+
+    def forget_speech(self) -> None:
+        """What was being said becomes no item."""
         with self._lock:
             self._forget_speech()
-            return [server_event("input_audio_buffer.cleared")]
 
     def translate(self, event: VoiceEvent) -> list[Json]:
         with self._lock:

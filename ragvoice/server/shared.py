@@ -1,10 +1,11 @@
-"""What the page and the voice door of one process share: the desk with its models, and the tickets."""
+"""What the page and the voice door of one process share: the desk with its models, tickets, and who has signed in."""
 
 from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING
 
+from ragvoice.server.sign_ins import SignIns
 from ragvoice.server.tickets import Tickets
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from ragvoice.settings import Settings
 
 tickets = Tickets()
+sign_ins = SignIns()
 _lock = threading.Lock()
 _desk: Desk | None = None
 

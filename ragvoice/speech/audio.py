@@ -10,8 +10,6 @@ Array legend: `t` samples, `c` channels.
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,6 +19,7 @@ from numpy.typing import NDArray
 
 from ragvoice.datatypes import AudioChunk
 from ragvoice.errors import AudioError
+from ragvoice.files import replacing
 
 SAMPLE_RATE_HZ = 16_000
 """What Whisper and the voice activity detector want."""
@@ -112,17 +111,10 @@ def write_wav(path: Path, audio: AudioChunk) -> None:
     """
     import soundfile
 
-    temporary: str | None = None
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        with os.fdopen(handle, "wb") as file:
+        with replacing(path) as file:
             file.write(wav_bytes(audio))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
     except (OSError, soundfile.SoundFileError) as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise AudioError(
             f"{path.name} cannot be written: {error}. Check that its folder exists and has room."
         ) from error

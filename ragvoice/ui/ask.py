@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,8 @@ import streamlit as st
 from ragvoice.datatypes import AudioChunk
 from ragvoice.errors import RagVoiceError
 from ragvoice.ui import conversations
-from ragvoice.ui.examples import BROAD_QUERY, example_questions
-from ragvoice.ui.exchange import Exchange, of_events, of_turn, sounds_of
+from ragvoice.ui.examples import BROAD_QUERY, COMMON_QUESTIONS, example_questions
+from ragvoice.ui.exchange import Exchange, of_answer, of_events, of_turn, sounds_of
 from ragvoice.ui.exchange_view import LOOK_EVERY_S, draw_exchange
 from ragvoice.ui.player import Player
 from ragvoice.ui.running import RunningTurn
@@ -140,7 +141,10 @@ def _examples(desk: Desk, person: Person) -> list[str]:
         return list(desk.settings.examples)
     try:
         with st.spinner("Getting ready"):
-            return example_questions(desk.search(person, BROAD_QUERY, 40))
+            # A reranker would take a second for each of them.
+            asked = () if desk.settings.reranker else COMMON_QUESTIONS
+            common = {question: hits[0] for question in asked if (hits := desk.search(person, question, 1))}
+            return example_questions(common, desk.search(person, BROAD_QUERY, 40))
     except RagVoiceError as error:
         words = trouble(error)
         st.warning(f"**{words.title}.** {label(words.message, 400)} {words.advice}", icon=":material/info:")
@@ -200,16 +204,15 @@ def _follow(talk: Talk, running: RunningTurn) -> None:
 
 
 def _take_live_turn(desk: Desk, person: Person, talk: Talk, turn_id: str | None) -> None:
-    """A turn of the live voice is in the log already."""
+    """It is in the log already; or, where that keeps no turns, the desk has it."""
     if turn_id is None or turn_id == talk.live_turn:
         return
     talk.live_turn = turn_id
     known = {exchange.turn_id for exchange in talk.exchanges}
-    try:
-        turns = desk.conversations(person).turns(talk.conversation_id)
-    except RagVoiceError:  # turns are not kept, or this one could not be
-        return
-    talk.exchanges += [of_turn(turn) for turn in turns if turn.turn_id not in known]
+    told = [of_answer(answer) for answer in desk.take_unlogged(person, talk.conversation_id)]
+    with suppress(RagVoiceError):  # turns are not kept, or cannot be read
+        told = [*map(of_turn, desk.conversations(person).turns(talk.conversation_id)), *told]
+    talk.exchanges += [exchange for exchange in told if exchange.turn_id not in known]
     st.rerun()
 
 

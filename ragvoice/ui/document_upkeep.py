@@ -9,7 +9,8 @@ import streamlit as st
 
 from ragvoice.datatypes import EVERYONE
 from ragvoice.errors import RagVoiceError
-from ragvoice.ui.job_view import kindly, latest, megabytes, start
+from ragvoice.files import megabytes
+from ragvoice.ui.job_view import kindly, latest, start
 from ragvoice.ui.wording import label
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def add(jobs: Jobs, person: Person, owner: DocumentOwner, state: IndexState) -> 
     known = sorted(name for name in {*state.groups, *person.groups} if name and name != EVERYONE)
     with st.form("upload", clear_on_submit=True):
         st.markdown("##### Upload files")
+        st.caption(f"Up to {owner.largest_mib} MB each. For larger files, name their folder below.")
         files = st.file_uploader(
             "Files",
             accept_multiple_files=True,
@@ -47,7 +49,7 @@ def add(jobs: Jobs, person: Person, owner: DocumentOwner, state: IndexState) -> 
         refused = 0
         for file in files:
             try:
-                owner.upload(file.name, file.getvalue(), groups)
+                owner.upload(file.name, file, groups)
             except RagVoiceError as error:
                 refused += 1
                 st.error(label(str(error), 600), icon=":material/error:")
@@ -58,6 +60,13 @@ def add(jobs: Jobs, person: Person, owner: DocumentOwner, state: IndexState) -> 
                     st.rerun()
     with st.form("folders"):
         st.markdown("##### Or name folders on this machine")
+        if (folders := jobs.folders(person)) is not None:
+            names = ", ".join(f"**{label(str(folder), 200)}**" for folder in folders)
+            st.caption(
+                f"{names}, or what lies below."
+                if names
+                else "An administrator can list folders for you in the setting document_folders."
+            )
         paths = st.text_area("Folders or files, one a line", placeholder="/srv/company/handbook", height=80)
         prefix = st.text_input("Put before their names", placeholder="optional", help="handbook/leave.pdf, ...")
         if st.form_submit_button("Ingest", icon=":material/play_arrow:"):

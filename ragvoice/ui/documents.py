@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ragvoice.errors import RagVoiceError
+from ragvoice.files import megabytes
 from ragvoice.ui import document_upkeep
-from ragvoice.ui.job_view import kindly, latest, megabytes, open_jobs, show_jobs
+from ragvoice.ui.job_view import kindly, latest, open_jobs, show_jobs
 from ragvoice.ui.wording import label
 
 if TYPE_CHECKING:

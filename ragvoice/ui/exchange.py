@@ -60,10 +60,11 @@ class Exchange:
 
 
 def of_answer(answer: Answer) -> Exchange:
+    """See `of_turn`."""
     return Exchange(
         key=answer.turn_id,
         question=answer.question,
-        state=answer.outcome,
+        state=_state(answer),
         answer=answer.answer,
         spoken=answer.transcription is not None,
         confidence=answer.confidence,
@@ -75,11 +76,10 @@ def of_answer(answer: Answer) -> Exchange:
 
 def of_turn(turn: Turn) -> Exchange:
     """An answer without any confidence was cut short: see `ragvoice.desk_turns.cut_short`."""
-    interrupted = turn.outcome == "answered" and turn.confidence == 0
     return Exchange(
         key=turn.turn_id,
         question=turn.question,
-        state="interrupted" if interrupted else turn.outcome,
+        state=_state(turn),
         answer=turn.answer,
         spoken=turn.heard is not None,
         confidence=turn.confidence,
@@ -130,6 +130,10 @@ def sounds_of(events: Sequence[Event]) -> list[AudioChunk]:
                 sounds.append(AudioChunk(np.concatenate(pieces), event.audio.sample_rate_hz))
                 pieces = []
     return sounds
+
+
+def _state(turn: Answer | Turn) -> State:
+    return "interrupted" if turn.outcome == "answered" and turn.confidence == 0 else turn.outcome
 
 
 def _spots(places: Sequence[Citation | Passage | UsedPassage]) -> tuple[Spot, ...]:

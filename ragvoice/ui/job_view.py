@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ragvoice.errors import RagVoiceError
-from ragvoice.ui.wording import label
+from ragvoice.ui.wording import label, trouble
 
 if TYPE_CHECKING:
     from ragvoice.jobs.job import Job
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ragvoice.people.person import Person
     from ragvoice.settings import Settings
 
+_log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 1.5
 _SHOWN = 4
 """Finished jobs below the running ones."""
@@ -36,16 +38,27 @@ def open_jobs(settings: Settings) -> Jobs:
     from ragvoice.jobs.jobs import Jobs
     from ragvoice.settings import home
 
-    return Jobs(home() / "jobs", settings.index_path, home() / "reports", home=home())
+    return Jobs(
+        home() / "jobs",
+        settings.index_path,
+        home() / "reports",
+        home=home(),
+        folders=settings.document_folders,
+    )
 
 
 @contextmanager
 def kindly() -> Iterator[None]:
-    """An error that was foreseen is shown in its own words, which say what to do."""
+    """An error that was foreseen is shown in its own words, which say what to do; so is one of disk and folders."""
     try:
         yield
     except RagVoiceError as error:
         st.error(label(str(error), 2000), icon=":material/error:")
+    except OSError as error:
+        _log.exception("A page failed")
+        words = trouble(error)
+        where = f" ({error.filename})" if error.filename else ""
+        st.error(label(f"{words.title}{where}: {words.message} {words.advice}", 2000), icon=":material/error:")
 
 
 def start(jobs: Jobs, person: Person, work: Work) -> None:
@@ -72,6 +85,7 @@ def latest(jobs: Jobs, person: Person, kind: str) -> tuple[Job, Any] | None:
     return None
 
 
+@kindly()  # a fragment is drawn again without its page
 def _panel(jobs: Jobs, person: Person, kinds: tuple[str, ...], was_running: bool) -> None:
     listed = jobs.list(person, *kinds)
     if was_running and not any(job.state == "running" for job in listed):
@@ -120,10 +134,3 @@ def _since(job: Job) -> str:
 
 def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).strftime("%d %b %H:%M")
-
-
-def megabytes(size_bytes: float) -> str:
-    """`0.4 MB`, `12 MB`, `1.3 GB`"""
-    if size_bytes >= 1e9:
-        return f"{size_bytes / 1e9:.1f} GB"
-    return f"{size_bytes / 1e6:.0f} MB" if size_bytes >= 1e7 else f"{size_bytes / 1e6:.1f} MB"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ragvoice.people.person import Person, Right
     from ragvoice.ui.ask import LiveVoice
 
+_log = logging.getLogger(__name__)
 _FOLDER = Path(__file__).parent
 
 PAGES: tuple[tuple[Right, str, str, str], ...] = (
@@ -75,7 +77,9 @@ def _page(module: str, person: Person, desk: Callable[[], Desk], more: dict[str,
         render = import_module(f"ragvoice.ui.{module}").render
         try:
             render(desk(), person, **more)
-        except RagVoiceError as error:
+        except (RagVoiceError, OSError) as error:
+            if isinstance(error, OSError):
+                _log.exception("The page %s failed", module)
             words = trouble(error)
             st.error(f"**{words.title}**\n\n{label(words.message, 400)}\n\n{words.advice}", icon=":material/error:")
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
+from ragvoice.files import megabytes
 from ragvoice.settings import WORKING_FOLDER_FILE
 from ragvoice.settings_file import REBUILD, REINGEST, save_settings, set_elsewhere
-from ragvoice.ui.job_view import kindly, megabytes, open_jobs, show_jobs, start
+from ragvoice.ui.job_view import kindly, open_jobs, show_jobs, start
 from ragvoice.ui.wording import label
 
 if TYPE_CHECKING:

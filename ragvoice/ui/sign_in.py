@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -15,11 +16,16 @@ from ragvoice.people.accounts import Accounts
 from ragvoice.people.claims import ClaimRules, person_of_claims
 from ragvoice.people.loopback import is_local
 from ragvoice.people.person import Person
+from ragvoice.server import shared
+from ragvoice.server.sign_ins import HEADER, PATH
 from ragvoice.settings import Settings, read_settings
 from ragvoice.ui.wording import label
 
 _SIGNED_IN = "signed_in"
-"""In the session's state: name, stored password and time of signing in."""
+"""In the session's state: the `SignIn`."""
+_OFFER = "sign_in_offer"
+"""There, too: for which the browser fetches its cookie."""
+_FETCH = """<script>fetch({path}, {{method: "POST", headers: {{{header}: {offer}}}}})</script>"""
 OPEN_NOTE = "No accounts: anyone on this machine can use this page."
 CLOSED_NOTE = (
     "This page has no accounts yet, so it is open on its own machine only. There, open it as http://localhost, or add "
@@ -61,7 +67,13 @@ def _by_company(settings: Settings) -> Person | None:
     if not claims.get("is_logged_in") or not is_fresh:
         _show_company_sign_in()
         return None
-    rules = ClaimRules(settings.oidc_name, settings.oidc_groups, settings.oidc_owners, settings.oidc_admins)
+    rules = ClaimRules(
+        settings.oidc_name,
+        settings.oidc_groups,
+        settings.oidc_owners,
+        settings.oidc_admins,
+        settings.oidc_sends_verified,
+    )
     try:
         person = person_of_claims(claims, rules)
     except AccessError:
@@ -84,27 +96,37 @@ def _show_company_sign_in() -> None:
 
 
 def _by_password(settings: Settings, accounts: Accounts) -> Person | None:
-    account = _signed_in(settings, accounts)
+    account = _signed_in(accounts)
     if account is None:
-        _show_form(accounts)
+        _show_form(accounts, 3600.0 * settings.sign_in_hours)
         return None
+    _give_cookie()
     _show_sign_out(account, _sign_out)
     return account
 
 
-def _signed_in(settings: Settings, accounts: Accounts) -> Person | None:
+def _signed_in(accounts: Accounts) -> Person | None:
     """The person as the file has them now; None when they have to sign in, again or for the first time."""
-    if _SIGNED_IN not in st.session_state:
+    sign_in = st.session_state.get(_SIGNED_IN) or shared.sign_ins.of(st.context.cookies)
+    if sign_in is None:
         return None
-    name, stored, at = st.session_state[_SIGNED_IN]
-    known = {one.person.name: one for one in accounts.accounts()}.get(name)
-    if known is None or known.password != stored or time.time() - at > 3600 * settings.sign_in_hours:
+    st.session_state[_SIGNED_IN] = sign_in
+    known = {one.person.name: one for one in accounts.accounts()}.get(sign_in.name)
+    if known is None or known.password != sign_in.password or not shared.sign_ins.is_open(sign_in):
         _sign_out()
         return None
     return known.person
 
 
-def _show_form(accounts: Accounts) -> None:
+def _give_cookie() -> None:
+    """To the browser, which is drawn this until it has fetched it; without, a reloaded page asks to sign in again."""
+    offer = st.session_state.get(_OFFER, "")
+    if shared.sign_ins.is_offered(offer):
+        script = _FETCH.format(path=json.dumps(PATH), header=json.dumps(HEADER), offer=json.dumps(offer))
+        st.html(script, unsafe_allow_javascript=True)
+
+
+def _show_form(accounts: Accounts, lifetime_s: float) -> None:
     with st.container(horizontal_alignment="center"), st.form("sign_in", width=420):
         st.title("Sign in", anchor=False)
         name = st.text_input("Name", autocomplete="username")
@@ -118,12 +140,15 @@ def _show_form(accounts: Accounts) -> None:
             st.error(str(error), icon=":material/lock:")
             return
         st.session_state.clear()
-        st.session_state[_SIGNED_IN] = (account.person.name, account.password, time.time())
+        sign_in = shared.sign_ins.begin(account.person.name, account.password, lifetime_s)
+        st.session_state[_SIGNED_IN], st.session_state[_OFFER] = sign_in, shared.sign_ins.offer(sign_in)
         st.rerun()
 
 
 def _sign_out() -> None:
-    """Nothing of this person is left for the next one."""
+    """Nothing of this person is left for the next one, nor for another page of the browser."""
+    if sign_in := st.session_state.get(_SIGNED_IN):
+        shared.sign_ins.end(sign_in)
     st.session_state.clear()
 
 

@@ -83,6 +83,12 @@ _TROUBLE: dict[str, tuple[str, str]] = {
 
 def trouble(error: BaseException) -> Trouble:
     """Kind words for an error. Of one that nobody foresaw the details are for the server's log, not for the page."""
+    if isinstance(error, OSError):
+        return Trouble(
+            "The server's disk or one of its folders cannot be used",
+            f"{error.strerror or 'A file cannot be read or written'}.",
+            "Try again. If this stays, an administrator can look at the room on the disk and the folder's permissions.",
+        )
     if not isinstance(error, RagVoiceError):
         return Trouble(
             "Something went wrong",

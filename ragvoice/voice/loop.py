@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from ragvoice.datatypes import AudioChunk
 from ragvoice.errors import AudioError, RagVoiceError, SpeechError
@@ -149,13 +150,12 @@ class VoiceLoop:
 
     def _run(self) -> None:
         while (given := self._inbox.get()) is not None:
-            try:
+            actions: list[Action] = []
+            with self._outliving(given):
                 actions = self._dialogue.step(given, self._clock())
-                for action in actions:
+            for action in actions:
+                with self._outliving(action):
                     self._do(action)
-            except Exception as error:  # the conversation outlives one bad frame
-                _log.exception("The voice loop failed at %s", type(given).__name__)
-                self._outbox.put(Failed(SpeechError(f"The voice loop failed: {error}")))
             if isinstance(given, Sound):
                 with self._unseen:
                     self._unseen_s -= len(given.frame.samples_t) / given.frame.sample_rate_hz
@@ -163,6 +163,15 @@ class VoiceLoop:
         self._recogniser.shutdown(wait=False, cancel_futures=True)
         self._preparer.shutdown(wait=False, cancel_futures=True)
         self._outbox.put(None)
+
+    @contextmanager
+    def _outliving(self, what: Input | Action) -> Iterator[None]:
+        """One bad frame, and one action that fails, is told; the conversation goes on."""
+        try:
+            yield
+        except Exception as error:
+            _log.exception("The voice loop failed at %s", type(what).__name__)
+            self._outbox.put(Failed(SpeechError(f"The voice loop failed: {error}")))
 
     def _do(self, action: Action) -> None:
         match action:

@@ -57,25 +57,32 @@ def test_a_wrong_password_lets_nobody_in(page: Page, served: ServedPage):
 
 
 def test_who_only_asks_sees_no_other_page_and_gets_none_by_its_address(page: Page, served: ServedPage):
-    sign_in(page, served.url, "walter")
+    with page.expect_response(lambda response: response.url.endswith("/v1/sign-in")):
+        sign_in(page, served.url, "walter")
     expect(page.get_by_role("textbox", name="Ask a question")).to_be_visible()
     expect(page.get_by_text("Signed in as walter")).to_be_visible()
     for name in OWNER_PAGES:
         expect(page.get_by_role("link", name=name, exact=True)).to_have_count(0)
 
     for path, title in (("documents", "Documents"), ("people_page", "People")):
-        sign_in(page, served.at(path), "walter")
+        page.goto(served.at(path))
         expect(page.get_by_role("textbox", name="Ask a question")).to_be_visible()
         expect(page.get_by_role("heading", name=title, exact=True)).to_have_count(0)
 
 
 def test_an_admin_sees_all_pages_and_signs_out(page: Page, served: ServedPage):
-    sign_in(page, served.url, "ada")
+    with page.expect_response(lambda response: response.url.endswith("/v1/sign-in")) as kept:
+        sign_in(page, served.url, "ada")
+    assert kept.value.status == 204
     for name in OWNER_PAGES:
         expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
 
+    page.reload()
+    expect(page.get_by_text("Signed in as ada")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
 
+    expect(page.get_by_role("textbox", name="Password")).to_be_visible()
+    page.reload()
     expect(page.get_by_role("textbox", name="Password")).to_be_visible()
     expect(page.get_by_role("link", name="Documents")).to_have_count(0)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import time
+import queue
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ragvoice.generation import kept_prefixes
 from ragvoice.generation.kept_prefixes import KeptPrefixes
 
 FRONT, OTHER, REST = ["a", "b", "c"], ["d", "e"], ["q"]
@@ -22,6 +24,7 @@ class NotingGenerator:
         self.loaded = 0
         self.model_is_loaded = True
         self.fails = fails
+        self.load_fails: Exception | None = None
         self._busy = 0
 
     @property
@@ -51,6 +54,8 @@ class NotingGenerator:
         self.model_is_loaded = self._busy > 0
 
     def load_model(self) -> None:
+        if self.load_fails:
+            raise self.load_fails
         self.model_is_loaded = True
         self.loaded += 1
 
@@ -116,13 +121,49 @@ def test_a_front_that_could_not_be_read_is_not_kept(folder: Path) -> None:
     assert kept.keep(FRONT, "q"), "and nobody is at work any more"
 
 
-def test_ctranslate2_waits_while_a_token_is_dealt_with(default_ctranslate2: Path) -> None:
+@pytest.mark.parametrize("reason", [RuntimeError("no such file"), MemoryError("bad allocation")])
+def test_a_model_that_could_not_be_loaded_again_is_loaded_for_the_next_question(
+    folder: Path, reason: Exception
+) -> None:
+    generator = NotingGenerator()
+    kept = KeptPrefixes(generator, folder, most_tokens=4)
+    assert kept.keep(FRONT, "q")
+    generator.load_fails = reason
+    with pytest.raises(RuntimeError, match=f"cannot be loaded again .{reason}"):
+        kept.keep(OTHER, "q")
+    with pytest.raises(RuntimeError, match="next question"), kept.stream(FRONT, REST):
+        pass
+    generator.load_fails = None
+    with kept.stream(FRONT, REST) as steps:
+        assert list(steps) == ["token", "token"]
+    assert generator.calls[-1] == (FRONT, False), "what was kept is gone"
+    assert kept.keep(OTHER, "q"), "and nobody is at work any more"
+
+
+def test_ctranslate2_waits_while_a_token_is_dealt_with(
+    default_ctranslate2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import ctranslate2
 
     generator = ctranslate2.Generator(str(default_ctranslate2), intra_threads=1)
     written = list[int]()
+    held = queue.SimpleQueue[int]()
+
+    class NotingSemaphore(threading.Semaphore):
+        def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
+            if super().acquire(blocking=False):
+                return True
+            held.put(len(written))
+            return super().acquire(blocking, timeout)
+
+    class NotingPace(kept_prefixes._Pace):
+        def __init__(self) -> None:
+            super().__init__()
+            self._turn = NotingSemaphore(1)
 
     class Watched:
+        model_is_loaded = True
+
         def generate_tokens(self, prompt: list[str], callback: Callable[[Any], bool], **options: Any) -> Iterator[Any]:
             def noted(step: Any) -> bool:
                 written.append(step.step)
@@ -130,12 +171,13 @@ def test_ctranslate2_waits_while_a_token_is_dealt_with(default_ctranslate2: Path
 
             return generator.generate_tokens(prompt, callback=noted, **options)  # type: ignore[no-any-return]
 
+    monkeypatch.setattr(kept_prefixes, "_Pace", NotingPace)
     kept = KeptPrefixes(Watched(), default_ctranslate2, most_tokens=0)
     with kept.stream([], ["The"], max_length=40) as steps:
         for _ in range(3):
             next(steps)
-        time.sleep(1.0)  # 40 tokens take less
-        assert len(written) == 4
+        while held.get(timeout=10) < 4:
+            pass
     assert len(written) <= 5, "the rest was given up"
     with kept.stream([], ["The"], max_length=20, end_token=[]) as steps:
         assert len(list(steps)) == 20

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def test_whatever_is_sent_is_a_document_s_name_in_the_folder(
 def test_a_file_is_kept_and_only_its_groups_may_read_it(tmp_path: Path) -> None:
     folder = tmp_path / "documents"
 
-    made = save_upload(folder, "pay.md", b"# Pay", ["board", "hr"], owner='Ada "A" Holm')
+    made = save_upload(folder, "pay.md", io.BytesIO(b"# Pay"), ["board", "hr"], owner='Ada "A" Holm')
 
     assert made.file.read_bytes() == b"# Pay"
     assert not made.replaced
@@ -62,9 +63,9 @@ def test_a_file_is_kept_and_only_its_groups_may_read_it(tmp_path: Path) -> None:
 
 
 def test_a_new_version_replaces_the_old_and_its_groups(tmp_path: Path) -> None:
-    save_upload(tmp_path, "pay.md", b"old", ["hr"])
+    save_upload(tmp_path, "pay.md", io.BytesIO(b"old"), ["hr"])
 
-    made = save_upload(tmp_path, "pay.md", b"new", [])
+    made = save_upload(tmp_path, "pay.md", io.BytesIO(b"new"), [])
 
     assert made.replaced
     assert made.file.read_bytes() == b"new"
@@ -84,7 +85,7 @@ def test_rules_written_by_hand_stay_and_are_overruled_for_this_file_alone(tmp_pa
     by_hand = '# ours\n[[rule]]\npath = "**"\ngroups = ["staff"]'
     (tmp_path / "access.toml").write_text(by_hand)
 
-    save_upload(tmp_path, "a.md", b"x", ["hr"])
+    save_upload(tmp_path, "a.md", io.BytesIO(b"x"), ["hr"])
 
     assert (tmp_path / "access.toml").read_text().startswith(by_hand)
     assert groups_of(tmp_path, "a.md") == ("hr",)
@@ -95,7 +96,7 @@ def test_with_rules_that_nobody_understands_nothing_is_taken(tmp_path: Path) -> 
     (tmp_path / "access.toml").write_text("[[rule]\n")
 
     with pytest.raises(UsageError, match="cannot be used"):
-        save_upload(tmp_path, "a.md", b"x", ["hr"])
+        save_upload(tmp_path, "a.md", io.BytesIO(b"x"), ["hr"])
 
     assert not (tmp_path / "a.md").exists()
 
@@ -103,32 +104,49 @@ def test_with_rules_that_nobody_understands_nothing_is_taken(tmp_path: Path) -> 
 @pytest.mark.parametrize("group", ["a,b", 'a"', "", " ", "a\nb", "a\\b"])
 def test_a_group_s_name_is_checked_before_the_file_is_there(tmp_path: Path, group: str) -> None:
     with pytest.raises(UsageError, match="group's name"):
-        save_upload(tmp_path, "a.md", b"x", [group])
+        save_upload(tmp_path, "a.md", io.BytesIO(b"x"), [group])
 
     assert list(walk(Root(tmp_path))) == []
 
 
-@pytest.mark.parametrize(("content", "reason"), [(b"", "empty"), (b"12345", "at most")])
-def test_nothing_and_too_much_are_refused(tmp_path: Path, content: bytes, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("size", "reason"), [(0, "empty"), (2**20 + 1, r"a\.md has 2 MiB; an upload has at most 1\. Put .* into a folder")]
+)
+def test_nothing_and_too_much_are_refused(tmp_path: Path, size: int, reason: str) -> None:
     with pytest.raises(DocumentError, match=reason):
-        save_upload(tmp_path, "a.md", content, [], max_bytes=4)
+        save_upload(tmp_path, "a.md", io.BytesIO(bytes(size)), [], max_mib=1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_upload_is_never_in_memory_a_second_time(tmp_path: Path) -> None:
+    pieces: list[int] = []
+
+    class Watched(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            pieces.append(len(piece := super().read(size)))
+            return piece
+
+    made = save_upload(tmp_path, "a.bin", Watched(b"x" * 5_000_000), [])
+
+    assert made.file.stat().st_size == sum(pieces) == 5_000_000
+    assert max(pieces) <= 2**20
 
 
 def test_where_the_new_version_finds_no_room_the_old_one_keeps_its_groups(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_upload(tmp_path, "pay.md", b"secret", ["board"])
+    save_upload(tmp_path, "pay.md", io.BytesIO(b"secret"), ["board"])
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ingest.uploads.os.fchmod", full)
+    monkeypatch.setattr("ingest.uploads.shutil.copyfileobj", full)
     with pytest.raises(DocumentError, match="No space left"):
-        save_upload(tmp_path, "pay.md", b"for everyone", [])
+        save_upload(tmp_path, "pay.md", io.BytesIO(b"for everyone"), [])
 
     assert (tmp_path / "pay.md").read_bytes() == b"secret"
     assert groups_of(tmp_path, "pay.md") == ("board",)
-    assert not list(tmp_path.glob(".upload-*"))
+    assert {file.name for file in tmp_path.iterdir()} <= {"pay.md", "access.toml", ".lock"}
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -136,4 +154,4 @@ def test_a_folder_that_cannot_be_written_is_said_in_words(tmp_path: Path) -> Non
     tmp_path.chmod(0o500)
 
     with pytest.raises(DocumentError, match="cannot be written"):
-        save_upload(tmp_path / "documents", "a.md", b"x", [])
+        save_upload(tmp_path / "documents", "a.md", io.BytesIO(b"x"), [])

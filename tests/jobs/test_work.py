@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ragvoice.errors import UsageError
+from ragvoice.errors import AccessError, UsageError
 from ragvoice.jobs.work import AskBoth, Evaluate, Finetune, Ingest, Place, Pull, Verify, Work
 
 PLACE = Place(Path("/i"), Path("/reports"), "20260101-000000-abcdef")
@@ -65,6 +65,21 @@ def test_passwords_and_what_people_have_asked_are_no_documents(tmp_path: Path) -
     assert Ingest((tmp_path / ".local" / "ragvoice" / "documents",)).arguments(hidden)
     with pytest.raises(UsageError, match="hidden"):
         Ingest((tmp_path / ".streamlit" / "secrets.toml",)).arguments(hidden)
+
+
+def test_only_folders_that_were_allowed_are_ingested_and_the_uploads(tmp_path: Path) -> None:
+    home, handbook = tmp_path / "home", tmp_path / "handbook"
+    (handbook / "hr").mkdir(parents=True)
+    (handbook / "link").symlink_to(tmp_path / "payroll")
+    place = Place(Path("/i"), Path("/reports"), "1", home=home, folders=(handbook,))
+
+    for allowed in (handbook, handbook / "hr", home / "documents"):
+        assert Ingest((allowed,)).arguments(place)[-1] == str(allowed)
+    for refused in (tmp_path / "handbook-2", tmp_path / "payroll", handbook / ".." / "payroll", handbook / "link"):
+        with pytest.raises(AccessError, match="document_folders"):
+            Ingest((handbook, refused)).arguments(place)
+    with pytest.raises(AccessError, match="the uploads alone"):
+        Ingest((handbook,)).arguments(Place(Path("/i"), Path("/reports"), "1", home=home, folders=()))
 
 
 def test_all_that_writes_one_index_is_done_alone() -> None:

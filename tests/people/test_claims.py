@@ -49,8 +49,28 @@ def test_groups_may_stand_deeper_or_nowhere(claims: dict[str, Any], groups: tupl
 
 
 @pytest.mark.parametrize(
-    "claims", [{}, {"email": ""}, {"email": None}, {"sub": "1"}, {"email": "a@b.c", "email_verified": False}]
+    "claims",
+    [
+        {},
+        {"email": "", "email_verified": True},
+        {"email": None, "email_verified": True},
+        {"sub": "1", "email_verified": True},
+        {"email": "a@b.c"},
+        {"email": "a@b.c", "email_verified": None},
+        {"email": "a@b.c", "email_verified": False},
+    ],
 )
 def test_who_is_not_named_for_sure_is_not_let_in(claims: dict[str, Any]) -> None:
     with pytest.raises(AccessError):
         person_of_claims(claims, ClaimRules())
+
+
+def test_a_provider_that_never_says_verified_may_be_trusted_by_a_setting() -> None:
+    rules = ClaimRules(sends_verified=False)
+    assert person_of_claims({"email": "a@b.c"}, rules).name == "a@b.c"
+    with pytest.raises(AccessError, match="not verified yet"):
+        person_of_claims({"email": "a@b.c", "email_verified": False}, rules)
+
+
+def test_other_claims_than_the_address_need_no_verification() -> None:
+    assert person_of_claims({"oid": "7", "email": "a@b.c"}, ClaimRules(name="oid")).name == "7"

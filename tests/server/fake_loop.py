@@ -34,6 +34,7 @@ class FakeLoop:
         self.admitted, self.session, self.full = admitted, session, full
         self.heard: list[AudioChunk] = []
         self.calls: list[tuple[str, object]] = []
+        self.when_interrupted: tuple[VoiceEvent, ...] = ()
         self.outbox: queue.SimpleQueue[VoiceEvent | None] = queue.SimpleQueue()
 
     def tell(self, *events: VoiceEvent) -> None:
@@ -53,6 +54,7 @@ class FakeLoop:
 
     def interrupt(self, heard_s: float | None = None) -> None:
         self.calls.append(("interrupt", heard_s))
+        self.tell(*self.when_interrupted)
 
     def played(self, seconds: float) -> None:
         self.calls.append(("played", seconds))

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import numpy as np
+from scripted_bot import ScriptedBot
 
-from ragvoice.datatypes import (
-    EVERYONE,
-    Answer,
-    AudioChunk,
-    Citation,
-    Message,
-    Passage,
-    Place,
-    Style,
-    Transcription,
-)
+from ragvoice.datatypes import EVERYONE, AudioChunk, Citation, Passage, Place
 from ragvoice.desk import Desk, Models
-from ragvoice.errors import GenerationError, UsageError
+from ragvoice.errors import UsageError
 from ragvoice.retrieval.index import IndexedDocument
 from ragvoice.settings import Settings
 from ragvoice.turns.log import TurnLog
 from ragvoice.turns.recorder import Recorder
 from ragvoice.turns.records import Circumstances
-from ragvoice.voicebot import Event, Found, Heard, Said
+from ragvoice.voicebot import Said
 
 HANDBOOK = (
     "# 4 Leave\n\n## 4.2 How much leave do I get?\n\nIt depends on the country.\n\n| Country | Days |\n|---|---|\n"
@@ -80,60 +68,13 @@ class Retriever:
         return self.found
 
 
-class ScriptedBot:
-    """Answers with two fixed sentences; `gate` holds the second one up. Questions with certain words end otherwise."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[object, tuple[Message, ...], tuple[str, ...]]] = []
-        self.gate = threading.Event()
-        self.gate.set()
-        self.closed = threading.Event()
-        self._numbers = itertools.count(1)
-
-    def turn(
-        self,
-        question: str | AudioChunk,
-        history: Sequence[Message] = (),
-        groups: Iterable[str] = (),
-        style: Style = "spoken",
-        *,
-        speak: bool = False,
-    ) -> Iterator[Event]:
-        self.asked.append((question, tuple(history), tuple(groups)))
-        blank = Answer(f"{next(self._numbers):032x}", "", "", "no_speech", "I did not hear a question.", 0.0)
-        if isinstance(question, AudioChunk):
-            text = "How much leave in Poland?" if np.abs(question.samples_t).max() > 0.1 else ""
-            heard = Transcription(text, "en", question.duration_s)
-            yield Heard(heard)
-            if not text:
-                yield replace(blank, transcription=heard)
-                return
-            question, blank = text, replace(blank, transcription=heard)
-        blank = replace(blank, question=question, standalone_question=question, passages=(LEAVE,), index_generation="g")
-        try:
-            if "broken" in question:
-                raise GenerationError("The server of the language model does not answer.")
-            if "crash" in question:
-                raise ZeroDivisionError("a secret detail")
-            yield Found(question, (LEAVE,), replace(blank, outcome="answered", answer=""))
-            if "moon" in question:
-                yield Said("That is not in the documents.", None, TONE)
-                yield replace(blank, outcome="abstained", answer="That is not in the documents.", confidence=0.1)
-                return
-            if "this one" in question:
-                yield replace(blank, outcome="clarify", answer="Which one do you mean?", confidence=0.1)
-                return
-            yield Said("You get 26 days in <b>Poland</b>.", CITED, TONE)
-            self.gate.wait(20)
-            yield Said("Take them by March.", None, TONE)
-            said = "You get 26 days in <b>Poland</b>. Take them by March."
-            yield replace(blank, outcome="answered", answer=said, confidence=0.8, citations=(CITED,))
-        finally:
-            self.closed.set()
+def handbook_bot() -> ScriptedBot:
+    sentences = Said("You get 26 days in <b>Poland</b>.", CITED, TONE), Said("Take them by March.", None, TONE)
+    return ScriptedBot(lambda number: sentences, (LEAVE,))
 
 
-def make_desk(folder: Path, bot: ScriptedBot, *, examples: tuple[str, ...] = ()) -> Desk:
+def make_desk(folder: Path, bot: ScriptedBot, *, examples: tuple[str, ...] = (), keep: bool = True) -> Desk:
     log = TurnLog(folder / "turns.sqlite", 90)
-    recorder = Recorder(log, lambda: Circumstances({}, {}, "1", "c"), lambda generation: generation)
+    recorder = Recorder(log, lambda: Circumstances({}, {}, "1", "c"), lambda generation: generation, keep=keep)
     models = Models(cast(Any, bot), cast(Any, Retriever()))
     return Desk(Settings.model_construct(examples=examples), lambda: models, log, recorder)

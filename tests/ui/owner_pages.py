@@ -52,7 +52,14 @@ class FakeDesk:
 
 
 def echo_jobs(settings: Settings) -> Jobs:
-    return Jobs(home() / "jobs", settings.index_path, home() / "reports", command=(sys.executable, "-c", ECHO))
+    return Jobs(
+        home() / "jobs",
+        settings.index_path,
+        home() / "reports",
+        command=(sys.executable, "-c", ECHO),
+        home=home(),
+        folders=settings.document_folders,
+    )
 
 
 def page(render: Callable[..., None], desk: FakeDesk, person: Person, jobs: Jobs) -> AppTest:

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ask_desk import ScriptedBot, make_desk
+from ask_desk import handbook_bot, make_desk
+from scripted_bot import ScriptedBot
 from streamlit.testing.v1 import AppTest
 
-from ragvoice.datatypes import AudioChunk
+from ragvoice.datatypes import Answer, AudioChunk
 from ragvoice.desk import Desk
 from ragvoice.errors import AudioError, UsageError
 from ragvoice.people.person import Person
@@ -28,7 +29,7 @@ ADA, BOB = Person("ada"), Person("bob")
 
 @pytest.fixture
 def bot() -> ScriptedBot:
-    return ScriptedBot()
+    return handbook_bot()
 
 
 @pytest.fixture
@@ -260,7 +261,25 @@ def test_a_turn_of_the_live_voice_appears_once_it_is_logged(desk: Desk) -> None:
     assert html(checked(test.run())).count("Take them by March.") == 1
 
 
-def test_a_turn_of_the_live_voice_that_is_not_kept_is_no_error(desk: Desk) -> None:
+def test_a_turn_of_the_live_voice_stays_on_the_page_where_turns_are_not_kept(tmp_path: Path, bot: ScriptedBot) -> None:
+    ended: list[str] = []
+
+    def voice(desk: Desk, person: Person, conversation_id: str) -> str | None:
+        if not ended:
+            loop = desk.loop(person, conversation_id)
+            loop.say("How much leave?")
+            answer = next(event for event in loop.events() if isinstance(event, Answer))
+            loop.close()
+            ended.append(answer.turn_id)
+        return ended[0]
+
+    test = page(make_desk(tmp_path, bot, keep=False), voice=voice)
+    assert html(test).count("Take them by March.") == 1
+    assert html(checked(test.run())).count("Take them by March.") == 1
+    assert html(ask(test, "And in Germany?")).count("Take them by March.") == 2
+
+
+def test_a_turn_of_the_live_voice_that_is_nowhere_is_no_error(desk: Desk) -> None:
     test = page(desk, voice=lambda desk, person, conversation_id: "f" * 32)
     assert not test.error
 

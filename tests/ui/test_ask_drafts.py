@@ -75,4 +75,4 @@ def test_a_draft_is_seen_escaped_until_it_is_refused_with_a_note(page: AppTest, 
     page.run()
     assert "rv-draft" not in seen(page)
     assert LEFT_OUT in seen(page)
-    assert "Take them by March." in seen(page)
+    assert "Second 1." in seen(page)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ask_desk import ScriptedBot, make_desk
+from ask_desk import handbook_bot, make_desk
 from streamlit.testing.v1 import AppTest
 
 from ragvoice.errors import VectorIndexError
@@ -49,7 +49,7 @@ def test_pages_are_those_of_the_role(
         return navigation(pages, **options)
 
     monkeypatch.setattr(main.st, "navigation", noted)
-    desk = make_desk(tmp_path, ScriptedBot())
+    desk = make_desk(tmp_path, handbook_bot())
     page(Person("ada", role), lambda: desk)
     assert drawn == titles
 
@@ -75,3 +75,12 @@ def test_an_index_that_is_missing_is_said_kindly() -> None:
     [error] = page(Person("ada"), no_desk).error
     assert "The documents are not ready" in error.value
     assert "ragvoice ingest FOLDER" in error.value
+
+
+def test_a_folder_that_cannot_be_read_is_said_kindly_and_without_its_name() -> None:
+    def no_desk() -> Any:
+        raise PermissionError(13, "Permission denied", "/srv/secret")
+
+    [error] = page(Person("ada"), no_desk).error
+    assert "Permission denied" in error.value
+    assert "secret" not in error.value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -34,6 +35,8 @@ def test_known_errors_say_what_to_do_and_unknown_ones_keep_their_details() -> No
     assert trouble(AudioError("a.wav: no sound")).message == "a.wav: no sound"
     assert "moment" in trouble(BusyError("16 wait")).advice
     assert trouble(GenerationError("down")).title == "The language model did not answer"
+    full = trouble(OSError(28, "No space left on device", "/srv/secret"))
+    assert (full.message, "disk" in full.advice, "secret" in str(full)) == ("No space left on device.", True, False)
     unknown = trouble(ZeroDivisionError("secret"))
     assert "secret" not in unknown.title + unknown.message + unknown.advice
 
@@ -54,6 +57,7 @@ def test_days_are_those_of_the_reader() -> None:
 
 def test_examples_are_headings_that_ask_then_sections_of_other_documents() -> None:
     found = example_questions(
+        {},
         [
             passage("it.md", "IT policy", "2 Passwords", "", 0),
             passage("it.md", "IT policy", "3 VPN", "", 9),
@@ -72,5 +76,20 @@ def test_examples_are_headings_that_ask_then_sections_of_other_documents() -> No
         "What does the code of conduct say about gifts and favours?",
         "What does the Travel and Expenses Policy say about meals?",
     ]
-    assert example_questions([LEAVE, LEAVE], count=3) == ["How much leave do I get?"]
-    assert example_questions([]) == []
+    assert example_questions({}, [LEAVE, LEAVE], count=3) == ["How much leave do I get?"]
+    assert example_questions({}, []) == []
+
+
+def test_what_people_ask_everywhere_comes_first_where_the_documents_speak_of_it() -> None:
+    policy = passage("it.md", "IT policy", "2 Passwords", "", 0)
+    common = {
+        "May I have a cat?": replace(passage("c.md", "Code of conduct", "1 Animals", "", 0), similarity=0.5),
+        "Who may see my password?": replace(policy, similarity=0.6),
+        "How long must a password be?": replace(policy, similarity=0.7),
+        "May I work from home?": replace(passage("home.md", "Home", "1", "", 0), similarity=0.65),
+    }
+    assert example_questions(common, [policy, LEAVE]) == [
+        "How long must a password be?",
+        "May I work from home?",
+        "How much leave do I get?",
+    ]

@@ -12,7 +12,6 @@ from ragvoice.errors import AccessError
 from ragvoice.jobs.jobs import Jobs
 from ragvoice.settings import Settings
 from ragvoice.ui.documents import matching, render
-from ragvoice.ui.job_view import megabytes
 
 Site = tuple[FakeDesk, Jobs]
 HANDBOOK = "hr/employee-handbook.pdf"
@@ -74,6 +73,7 @@ def test_uploaded_files_are_kept_for_their_groups_and_ingested(bare_site: Site) 
     app = page(render, desk, OWNER, jobs)
     assert "Nothing has been ingested yet" in texts(app)
 
+    assert app.file_uploader[0].proto.max_upload_size_mb == 200
     app.file_uploader[0].set_value([("../pay.md", b"# Pay", "text/markdown")])
     app.multiselect[0].set_value(["hr"])
     with finished(jobs) as arguments:
@@ -86,13 +86,44 @@ def test_uploaded_files_are_kept_for_their_groups_and_ingested(bare_site: Site) 
 
 
 def test_folders_on_the_server_are_ingested_by_name(bare_site: Site) -> None:
-    app = page(render, bare_site[0], OWNER, bare_site[1])
+    app = page(render, bare_site[0], ADMIN, bare_site[1])
 
     app.text_area[0].input("/srv/handbook\n\n --odd ")
     with finished(bare_site[1]) as arguments:
         press(app, "Ingest")
 
     assert arguments[-3:] == ["--", "/srv/handbook", "--odd"]
+
+
+def test_an_owner_names_the_folders_that_an_administrator_listed(bare_site: Site, tmp_path: Path) -> None:
+    handbook = tmp_path.parent / "handbook"
+    listed = bare_site[0].settings.model_copy(update={"document_folders": (handbook,)})
+    jobs = echo_jobs(listed)
+    app = page(render, bare_site[0], OWNER, jobs)
+
+    app.text_area[0].input(str(tmp_path.parent / "payroll"))
+    press(app, "Ingest")
+    assert "is not among the folders that you may ingest" in texts(app)
+    assert jobs.list(OWNER) == []
+
+    app.text_area[0].input(str(handbook / "hr"))
+    with finished(jobs) as arguments:
+        press(app, "Ingest")
+    assert arguments[-1] == str(handbook / "hr")
+
+
+def test_a_full_disk_is_said_in_words(bare_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = page(render, bare_site[0], ADMIN, bare_site[1])
+
+    def full(folder: Path, *_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", str(folder))
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    app.text_area[0].input("/srv/handbook")
+    press(app, "Ingest")
+
+    assert r"No space left on device\." in texts(app)
+    assert "jobs" in texts(app)
 
 
 def test_removing_takes_a_second_press_and_says_that_the_file_stays(site: Site) -> None:
@@ -110,7 +141,7 @@ def test_rebuild_and_verify_are_jobs(site: Site) -> None:
     with finished(site[1]) as arguments:
         press(app, "Rebuild now")
     assert "--rebuild" in arguments
-    assert arguments[0] == "ingest"
+    assert arguments[0] == "ingest"  # of a folder that the owner could not name, had it not been ingested before
 
     with finished(site[1]) as arguments:
         press(app, "Verify the index")
@@ -132,8 +163,3 @@ def test_the_list_is_filtered_by_words_and_by_reader(site: Site) -> None:
     assert [one.doc_id for one in matching(documents, "HANDBOOK employee", None)] == [HANDBOOK]
     assert {"board"} <= {group for one in matching(documents, "", "board") for group in one.allowed_groups}
     assert matching(documents, "no such thing", None) == []
-
-
-@pytest.mark.parametrize(("size", "said"), [(400_000, "0.4 MB"), (12e6, "12 MB"), (1.26e9, "1.3 GB")])
-def test_sizes_in_words(size: float, said: str) -> None:
-    assert megabytes(size) == said

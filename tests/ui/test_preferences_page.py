@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 from owner_pages import ADMIN, ASKER, OWNER, FakeDesk, echo_jobs, finished, page, texts
+from saved_settings import settings_in_file
 
 from ragvoice.jobs.jobs import Jobs
 from ragvoice.models.catalogue import Catalogue
 from ragvoice.models.costs import model_costs
 from ragvoice.models.store import ModelStore
 from ragvoice.settings import Settings, read_settings
-from ragvoice.settings_file import settings_in_file
 from ragvoice.ui.preferences import SECTIONS, bounds, changes, consequences, render
 
 Site = tuple[FakeDesk, Jobs]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,6 +113,23 @@ def test_two_reports_are_compared_question_by_question(reported: Site) -> None:
     ]  # fmt: skip
     same = {row["Measure"]: row for row in comparison_rows(reports.compare(after, after))}
     assert same["right"]["Verdict"] == "no clear change"
+
+
+def test_a_report_is_read_again_when_it_has_changed_and_not_before(reported: Site) -> None:
+    reports = Reports(OWNER, home() / "reports")
+    before, asked = reports.summaries(), reports.questions("r1", "handbook", "short")
+    file = home() / "reports" / "r1.json"
+    written = file.stat()
+
+    file.write_text("{}")
+    os.utime(file, ns=(written.st_atime_ns, written.st_mtime_ns))
+    assert reports.summaries() == before
+    assert reports.questions("r1", "handbook", "short") == asked
+
+    os.utime(file, ns=(written.st_atime_ns, written.st_mtime_ns + 1_000_000))
+    assert [summary.report for summary in reports.summaries()] == ["r2"]
+    with pytest.raises(UsageError, match="not a report"):
+        reports.questions("r1", "handbook", "short")
 
 
 def test_a_report_can_be_read_elsewhere_and_deleted(reported: Site) -> None:

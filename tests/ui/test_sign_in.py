@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from ragvoice.people import passwords
 from ragvoice.people.accounts import Accounts
 from ragvoice.people.passwords import Brake
 from ragvoice.people.person import Person
+from ragvoice.server import shared
+from ragvoice.server.sign_ins import COOKIE
 from ragvoice.ui import sign_in
 
 GOOD = "a long password"
@@ -23,6 +26,7 @@ GOOD = "a long password"
 def _own_home(clean_environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "COST", (16, 8, 1))
     st.cache_resource.clear()
+    come_from(monkeypatch, {"Host": "localhost:8501"})
 
 
 @pytest.fixture
@@ -59,11 +63,17 @@ def shown(app: AppTest) -> list[str]:
     return [one.value for one in app.main.markdown]
 
 
-def come_from(monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], address: str | None = None) -> None:
+def come_from(
+    monkeypatch: pytest.MonkeyPatch,
+    headers: dict[str, str],
+    address: str | None = None,
+    cookies: dict[str, str] | None = None,
+) -> None:
     class Context:
         def __init__(self) -> None:
             self.headers = type("Headers", (), {"to_dict": lambda _: headers})()
             self.ip_address = address
+            self.cookies = cookies or {}
 
     monkeypatch.setattr(sign_in.st, "context", Context())
 
@@ -137,6 +147,35 @@ def test_after_some_hours_people_sign_in_again(accounts: Accounts, monkeypatch: 
     assert shown(app.run()) == []
 
 
+def test_a_reloaded_page_knows_who_signed_in_until_they_sign_out_anywhere(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = sign_in_as(page(), "ada")
+    [script] = [one.proto.body for one in first.get("html")]
+    offer = re.search(r'"X-Ragvoice-Offer": "([\w-]+)"', script)[1]  # type: ignore[index]
+    cookie, _ = shared.sign_ins.take(offer)
+    assert not first.run().get("html"), "the browser has it"
+
+    come_from(monkeypatch, {"Host": "localhost:8501"}, cookies={COOKIE: cookie})
+    reloaded = page()
+    assert shown(reloaded) == ["ada/asker/hr"]
+    accounts.change("ada", role="owner")
+    assert shown(page()) == ["ada/owner/hr"]
+    reloaded.sidebar.button[0].click().run()
+    assert shown(reloaded) == shown(page()) == shown(first.run()) == []
+    come_from(monkeypatch, {"Host": "localhost:8501"}, cookies={COOKIE: "guess"})
+    assert shown(page()) == []
+
+
+def test_a_new_password_ends_what_a_cookie_kept(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = accounts.get("ada").password
+    cookie, _ = shared.sign_ins.take(shared.sign_ins.offer(shared.sign_ins.begin("ada", stored, 60.0)))
+    come_from(monkeypatch, {"Host": "localhost:8501"}, cookies={COOKIE: cookie})
+    assert shown(page()) == ["ada/asker/hr"]
+    accounts.set_password("ada", "another password")
+    assert shown(page()) == []
+
+
 def test_a_damaged_password_file_lets_nobody_in(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
     come_from(monkeypatch, {"Host": "localhost:8501"})
     accounts.file.write_text("nonsense")
@@ -168,7 +207,11 @@ def company_page() -> AppTest:
 @pytest.mark.usefixtures("company")
 def test_the_company_says_who_it_is_and_the_settings_what_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
     claims = {"is_logged_in": True, "email": "ada@example.com", "groups": ["hr"], "iat": time.time()}
+    monkeypatch.setattr(sign_in.st, "user", FakeUser(**claims, email_verified=True))
+    assert shown(company_page()) == ["ada@example.com/owner/hr"]
     monkeypatch.setattr(sign_in.st, "user", FakeUser(**claims))
+    assert shown(company_page()) == []
+    monkeypatch.setenv("RAGVOICE_OIDC_SENDS_VERIFIED", "false")
     assert shown(company_page()) == ["ada@example.com/owner/hr"]
 
 

@@ -131,6 +131,25 @@ def test_an_interruption_closes_the_generator_after_it_was_told(bot: Bot) -> Non
     assert order[:4] == ["asked", stopped, "closed", "asked"]
 
 
+def test_an_action_that_fails_takes_no_other_with_it(bot: Bot) -> None:
+    def fails(event: Interrupted) -> None:
+        raise ZeroDivisionError("a bug")
+
+    loop = VoiceLoop(bot.ask, Recogniser(), detector=ReadsSamples(), on_interrupted=fails, clock=lambda: 0.0)
+    loop.say("first")
+    stream = loop.events()
+    until(stream, Said)
+    loop.interrupt()
+    failed = until(stream, Failed)[-1]
+    loop.say("second")  # which is asked only when the first was stopped
+    bot.may_finish.set()
+    until(stream, Said)
+    loop.close()
+
+    assert "a bug" in str(failed.error)  # type: ignore[union-attr]
+    assert bot.closed.is_set()
+
+
 def test_generation_ends_at_the_next_token_when_nobody_wants_it() -> None:
     written: list[str] = []
     go_on, first = threading.Event(), threading.Event()

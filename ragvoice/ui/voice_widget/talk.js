@@ -6,7 +6,6 @@ const WORDS = {
   insecure: "The browser gives the microphone only to pages over https, or on this computer. Type your question.",
   taken: "Another program uses the microphone. Close it and press the button again.",
   lost: "The connection is lost. Trying again …",
-  busy: "Many people are asking right now. Trying again in a moment …",
   nothing: "I didn't hear a question.",
   refused: "A sentence was left out: the documents do not support it.",
 };
@@ -69,8 +68,8 @@ class Talk {
     this.socket = null;
     this.ready = false;
     if (this.state !== "idle") this.quiet();
-    if (admitted) this.trouble = busy ? WORDS.busy : WORDS.lost;
-    if (!admitted && this.attempts > 2) return this.draw(); // the server has said why
+    if (admitted && !busy) this.trouble = WORDS.lost; // else the server has said why
+    if (!admitted && this.attempts > 2) return this.draw();
     const wait = busy ? 10 : Math.min(15, 0.5 * 2 ** this.attempts++) * (0.75 + Math.random() / 2);
     this.timer = setTimeout(() => this.connect(), 1000 * wait);
     this.draw();

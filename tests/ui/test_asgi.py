@@ -15,9 +15,10 @@ from ragvoice.errors import AccessError
 from ragvoice.people import passwords
 from ragvoice.people.accounts import Accounts
 from ragvoice.people.person import Person
-from ragvoice.server import asgi, shared
+from ragvoice.server import shared
 from ragvoice.server.session import Session
 from ragvoice.settings import Settings
+from ragvoice.ui import asgi
 from ragvoice.voice.messages import LoopOptions
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +43,7 @@ def test_other_machines_are_not_served_before_there_are_accounts(at_home):
     with pytest.raises(SystemExit, match="ragvoice people add"):
         asgi.app_parts("0.0.0.0")
     parts = asgi.app_parts("127.0.0.1")
-    assert [route.path for route in parts["routes"]] == ["/v1/realtime"]
+    assert [route.path for route in parts["routes"]] == ["/v1/realtime", "/v1/sign-in"]
     assert parts["script_path"].is_file()
 
     (at_home / "people.toml").touch(mode=0o600)

@@ -1,115 +1,21 @@
-"""The protocol, with a voice loop that says what the test tells it to."""
+"""Turns over the live route: what is said on both sides."""
 
 from __future__ import annotations
 
 import base64
-import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import pytest
-from fake_loop import ANSWER, CITATION, TURN, FakeLoop
-from starlette.applications import Starlette
-from starlette.testclient import TestClient, WebSocketTestSession
-from starlette.websockets import WebSocketDisconnect
+from fake_loop import ANSWER, CITATION, TURN
+from voice_door import ASK_IN_WRITING, SECOND_OF_PCM, one, started, types, until
 
 from ragvoice.datatypes import AudioChunk
-from ragvoice.errors import BusyError, VectorIndexError
+from ragvoice.errors import BusyError
 from ragvoice.fair_queue import Waiting
-from ragvoice.people.person import Person
-from ragvoice.server import client_events, connection
-from ragvoice.server.admission import authenticator
-from ragvoice.server.realtime import PATH, realtime_route
-from ragvoice.server.session import Session
-from ragvoice.server.tickets import Admitted, Tickets
+from ragvoice.server.realtime import PATH
 from ragvoice.speech.audio import resample
-from ragvoice.voice.events import (
-    Failed,
-    Interrupted,
-    NothingHeard,
-    Partial,
-    SpeechEnded,
-    SpeechStarted,
-)
+from ragvoice.voice.events import Failed, Interrupted, NothingHeard, Partial, SpeechEnded, SpeechStarted
 from ragvoice.voicebot import Said, SaidOn
-
-Json = dict[str, Any]
-SECOND_OF_PCM = np.full(24_000, 16_384, "<i2").tobytes()
-ASK_IN_WRITING = {
-    "type": "conversation.item.create",
-    "item": {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "How much leave?"}]},
-}
-
-
-class Door:
-    """A server with one fake loop a connection, and a client."""
-
-    def __init__(self, *, accounts: bool = False, full: bool = False, max_connections: int = 4):
-        self.loops: list[FakeLoop] = []
-        self.fails: list[Exception] = []
-        self.tickets = Tickets()
-        self.full = full
-        self.address = "ws://localhost:8501"
-        route = realtime_route(
-            self.open,
-            authenticator(self.tickets, lambda: accounts, Person("", "admin")),
-            max_connections=max_connections,
-        )
-        self.client = TestClient(Starlette(routes=[route]), client=("127.0.0.1", 50_000))
-
-    def open(self, admitted: Admitted, session: Session) -> FakeLoop:
-        if self.fails:
-            raise self.fails.pop()
-        self.loops.append(FakeLoop(admitted, session, full=self.full))
-        return self.loops[-1]
-
-    @contextmanager
-    def connected(self, path: str = PATH, **headers: str) -> Iterator[WebSocketTestSession]:
-        with self.client.websocket_connect(self.address + path, headers=headers) as socket:
-            assert [socket.receive_json()["type"] for _ in range(2)] == ["session.created", "conversation.created"]
-            yield socket
-
-    @property
-    def loop(self) -> FakeLoop:
-        return self.loops[-1]
-
-
-@pytest.fixture
-def door() -> Door:
-    return Door()
-
-
-def until(socket: WebSocketTestSession, type_: str) -> list[Json]:
-    """Events up to and with the first of this type."""
-    events: list[Json] = []
-    while not events or events[-1]["type"] != type_:
-        events.append(socket.receive_json())
-    return events
-
-
-def types(events: list[Json]) -> list[str]:
-    return [event["type"] for event in events]
-
-
-def one(events: list[Json], type_: str) -> Json:
-    (found,) = (event for event in events if event["type"] == type_)
-    return found
-
-
-def error_of(socket: WebSocketTestSession) -> Json:
-    event = socket.receive_json()
-    assert event["type"] == "error", event
-    return event["error"]
-
-
-def started(door: Door, socket: WebSocketTestSession) -> FakeLoop:
-    socket.send_bytes(SECOND_OF_PCM)
-    socket.send_json({"type": "input_audio_buffer.clear"})  # its answer says that the sound was taken
-    until(socket, "input_audio_buffer.cleared")
-    return door.loop
 
 
 def test_a_spoken_turn(door):
@@ -305,36 +211,6 @@ def test_a_sentence_that_comes_in_pieces_is_one_sound(door):
     assert (sentence["audio_start_ms"], sentence["audio_end_ms"]) == (0, 1500)
 
 
-def test_settings_of_the_session(door):
-    with door.connected() as socket:
-        first = started(door, socket)
-        wanted = {
-            "type": "realtime",
-            "instructions": "Be a pirate.",
-            "audio": {
-                "input": {
-                    "format": {"type": "audio/pcm", "rate": 16_000},
-                    "turn_detection": {"type": "server_vad", "silence_duration_ms": 900, "interrupt_response": False},
-                },
-                "output": {"format": {"type": "audio/pcm", "rate": 22_050}},
-            },
-        }
-        socket.send_json({"type": "session.update", "session": wanted})
-        session = until(socket, "session.updated")[-1]["session"]
-        second = started(door, socket)
-        second.tell(*TURN)
-        events = until(socket, "response.done")
-
-    assert session["audio"]["input"]["format"]["rate"] == 16_000
-    assert "instructions" not in session
-    assert session["audio"]["input"]["turn_detection"]["silence_duration_ms"] == 900
-    assert first.calls[-1] == ("close", None)
-    assert (second.session.pause_s, second.session.interrupts) == (0.9, False)
-    assert second.heard[0].sample_rate_hz == 16_000
-    pieces = [event["delta"] for event in events if event["type"] == "response.output_audio.delta"]
-    assert sum(len(base64.b64decode(piece)) for piece in pieces) == 2 * 22_050  # unchanged
-
-
 def test_an_answer_in_writing(door):
     with door.connected() as socket:
         socket.send_json({"type": "session.update", "session": {"output_modalities": ["text"]}})
@@ -344,30 +220,6 @@ def test_an_answer_in_writing(door):
 
     assert [e["delta"] for e in events if e["type"] == "response.output_text.delta"] == ["You get 25 days.", " A year."]
     assert not [name for name in types(events) if name.startswith("response.output_audio")]
-
-
-@pytest.mark.parametrize(
-    ("session", "words"),
-    [
-        ("none", "session is an object"),
-        ({"type": "transcription"}, "transcription alone"),
-        ({"output_modalities": ["smell"]}, "output_modalities"),
-        ({"audio": {"input": {"format": {"type": "audio/opus"}}}}, "audio/pcm, audio/pcmu or audio/pcma"),
-        ({"audio": {"input": {"format": {"type": "audio/pcmu", "rate": 16_000}}}}, "8000; leave it out"),
-        ({"audio": {"output": {"format": {"type": "audio/pcm", "rate": 96_000}}}}, "8000 to 48000"),
-        ({"audio": {"input": {"turn_detection": {"silence_duration_ms": 5}}}}, "100 to 10000"),
-    ],
-)
-def test_a_session_that_is_not_offered_is_explained_and_changes_nothing(door, session, words):
-    with door.connected() as socket:
-        socket.send_json({"type": "session.update", "session": session, "event_id": "e7"})
-        error = error_of(socket)
-        socket.send_json({"type": "session.update", "session": {}})
-        after = until(socket, "session.updated")[-1]["session"]
-
-    assert words in error["message"]
-    assert (error["type"], error["event_id"]) == ("invalid_request_error", "e7")
-    assert after["audio"]["input"]["format"]["rate"] == 24_000
 
 
 def test_the_client_stops_an_answer_and_says_how_much_was_heard(door):
@@ -417,150 +269,6 @@ def test_noise_that_is_no_question(door):
     assert "response.created" not in types(events)
 
 
-def test_a_turn_that_fails_ends_its_answer_and_the_next_one_works(door):
-    with door.connected() as socket:
-        loop = started(door, socket)
-        loop.tell(*TURN[:3], Failed(BusyError("Eight people are asking. Ask again in a moment.")))
-        failed = until(socket, "response.done")
-        loop.tell(*TURN)
-        worked = until(socket, "response.done")
-
-    error = one(failed, "error")["error"]
-    assert (error["type"], error["code"]) == ("rate_limit_error", "busy")
-    assert "Ask again" in error["message"]
-    assert failed[-1]["response"]["status"] == "failed"
-    assert worked[-1]["response"]["status"] == "completed"
-
-
-@pytest.mark.parametrize(
-    ("message", "words"),
-    [
-        ("not json", "one JSON object"),
-        ("[1]", "one JSON object"),
-        ("{}", "type None is unknown"),
-        ('{"type": "make_coffee"}', "input_audio_buffer.append"),
-        ('{"type": ["session.update"]}', "unknown"),
-        (b"odd", "half a sample"),
-        ('{"type": "input_audio_buffer.append"}', "needs audio"),
-        ('{"type": "input_audio_buffer.append", "audio": "%%%"}', "not base64"),
-        ('{"type": "input_audio_buffer.append", "audio": "YWJj"}', "half a sample"),
-        ('{"type": "input_audio_buffer.commit"}', "no sound to commit"),
-        ('{"type": "response.create"}', "nothing to answer"),
-        ('{"type": "conversation.item.create", "item": {"type": "function_call_output"}}', "no tools"),
-        ('{"type": "conversation.item.create", "item": 3}', "An item is"),
-        ('{"type": "conversation.item.truncate", "item_id": "x"}', "audio_end_ms"),
-        ('{"type": "conversation.item.truncate", "item_id": "x", "audio_end_ms": 5}', "newest answer"),
-        ('{"type": "ragvoice.playback", "position_ms": -1}', "not negative"),
-        ('{"type": "ragvoice.playback", "position_ms": NaN}', "not negative"),
-    ],
-)
-def test_what_cannot_be_used_is_explained_and_the_connection_lives_on(door, message, words):
-    with door.connected() as socket:
-        if isinstance(message, bytes):
-            socket.send_bytes(message)
-        else:
-            socket.send_text(message)
-        error = error_of(socket)
-        started(door, socket).tell(*TURN)
-        assert until(socket, "response.done")[-1]["response"]["status"] == "completed"
-
-    assert words in error["message"]
-    assert error["type"] == "invalid_request_error"
-
-
-def test_a_text_of_nothing_and_one_without_end(door):
-    with door.connected() as socket:
-        for text in (" ", "x" * (client_events.MAX_TEXT + 1)):
-            item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
-            socket.send_json({"type": "conversation.item.create", "item": item})
-            assert "1 to 20000 characters" in error_of(socket)["message"]
-
-
-def test_too_large_a_message(door, monkeypatch):
-    monkeypatch.setattr(client_events, "MAX_MESSAGE_BYTES", 1000)
-    with door.connected() as socket:
-        socket.send_text(json.dumps({"type": "input_audio_buffer.append", "audio": "A" * 1000}))
-        assert "at most 1000 bytes" in error_of(socket)["message"]
-        socket.send_bytes(bytes(1002))
-        assert "not 1002" in error_of(socket)["message"]
-
-
-def test_sound_faster_than_it_can_be_heard_is_refused_once_a_second():
-    door = Door(full=True)
-    with door.connected() as socket:
-        for _ in range(20):
-            socket.send_bytes(SECOND_OF_PCM)
-        socket.send_json({"type": "input_audio_buffer.clear"})
-        events = until(socket, "input_audio_buffer.cleared")
-
-    assert 1 <= len(events) - 1 < 20
-    assert events[0]["error"]["code"] == "audio"
-    assert "no faster" in events[0]["error"]["message"]
-
-
-def test_a_loop_that_cannot_be_opened_is_tried_again_later(door, monkeypatch):
-    monkeypatch.setattr(connection, "_RETRY_AFTER_S", 0.2)
-    door.fails.append(VectorIndexError("There is no index yet. Add documents first."))
-    with door.connected() as socket:
-        socket.send_bytes(SECOND_OF_PCM)
-        socket.send_bytes(SECOND_OF_PCM)
-        assert error_of(socket)["code"] == "index"
-        time.sleep(0.25)
-        started(door, socket).tell(*TURN)
-        assert until(socket, "response.done")
-    assert len(door.loops) == 1
-
-
-def test_a_slow_client_makes_the_loop_wait_and_can_leave_meanwhile(door):
-    with door.connected() as socket:
-        loop = started(door, socket)
-        for _ in range(40):
-            loop.tell(*TURN)
-        until(socket, "response.done")
-    assert loop.calls[-1] == ("close", None)
-
-
-def test_the_ticket_says_who_speaks_and_in_which_conversation():
-    door = Door(accounts=True)
-    ada = Person("ada", "asker", ("hr",))
-    ticket = door.tickets.issue(ada, "c1")
-    protocols = {"sec-websocket-protocol": f"realtime, openai-insecure-api-key.{ticket}"}
-    with door.connected(**protocols) as socket:
-        assert socket.accepted_subprotocol == "realtime"
-        assert started(door, socket).admitted == Admitted(ada, "c1")
-    with door.connected(authorization=f"Bearer {door.tickets.issue(ada)}", path=f"{PATH}?conversation_id=c2") as socket:
-        assert started(door, socket).admitted == Admitted(ada, "c2")
-
-    refused(door, **protocols)  # used already
-    refused(door)
-    refused(door, authorization="Bearer sk-anything")
-
-
-def test_a_page_of_another_site_is_refused(door):
-    refused(door, origin="https://evil.example")
-    with door.connected(origin="http://localhost:8501"):
-        pass
-    door.address = "ws://evil.example:8501"
-    refused(door, origin="http://evil.example:8501")
-
-
-def test_a_full_server_says_so():
-    door = Door(max_connections=1)
-    with door.connected():
-        refused(door, code=1013)
-    with door.connected():
-        pass
-
-
-def refused(door: Door, code: int = 4401, **headers: str) -> None:
-    with door.client.websocket_connect(door.address + PATH, headers=headers) as socket:
-        assert error_of(socket)["message"]
-        with pytest.raises(WebSocketDisconnect) as closed:
-            socket.receive_json()
-    assert closed.value.code == code
-    assert not door.loops or door.loops[-1].calls[-1] == ("close", None)
-
-
 def test_what_is_told_of_nothing_said_is_still_an_answer(door):
     with door.connected() as socket:
         started(door, socket).tell(ANSWER)
@@ -575,3 +283,18 @@ def test_a_sentence_without_sound_has_no_audio(door):
         events = until(socket, "response.done")
     assert "response.output_audio.delta" not in types(events)
     assert one(events, "ragvoice.sentence")["audio_end_ms"] == 0
+
+
+def test_a_turn_that_fails_ends_its_answer_and_the_next_one_works(door):
+    with door.connected() as socket:
+        loop = started(door, socket)
+        loop.tell(*TURN[:3], Failed(BusyError("Eight people are asking. Ask again in a moment.")))
+        failed = until(socket, "response.done")
+        loop.tell(*TURN)
+        worked = until(socket, "response.done")
+
+    error = one(failed, "error")["error"]
+    assert (error["type"], error["code"]) == ("rate_limit_error", "busy")
+    assert "Ask again" in error["message"]
+    assert failed[-1]["response"]["status"] == "failed"
+    assert worked[-1]["response"]["status"] == "completed"

@@ -18,6 +18,7 @@ from ragvoice.server.admission import authenticator, check_bind
 from ragvoice.server.connection import LiveLoop
 from ragvoice.server.realtime import realtime_route
 from ragvoice.server.session import Session
+from ragvoice.server.sign_ins import sign_in_route
 from ragvoice.server.tickets import Admitted
 from ragvoice.ui.sign_in import oidc_is_configured, people_sign_in
 from ragvoice.voice.messages import LoopOptions
@@ -25,7 +26,7 @@ from ragvoice.voice.messages import LoopOptions
 if TYPE_CHECKING:
     from streamlit.starlette import App
 
-SCRIPT = Path(__file__).parents[1] / "ui" / "start.py"
+SCRIPT = Path(__file__).parent / "start.py"
 """What Streamlit runs for every page."""
 _ENDLESS_S = 24 * 3600.0
 
@@ -48,7 +49,11 @@ def app_parts(address: str | None = None) -> dict[str, Any]:
         raise SystemExit(f"ragvoice: {error}") from error
     anyone = Person(settings.person, "admin", settings.groups)
     authenticate = authenticator(shared.tickets, lambda: people_sign_in(settings), anyone)
-    return {"script_path": SCRIPT, "routes": [realtime_route(open_loop, authenticate)], "lifespan": lifespan}
+    routes = [
+        realtime_route(open_loop, authenticate, per_person=settings.connections_per_person),
+        sign_in_route(shared.sign_ins),
+    ]
+    return {"script_path": SCRIPT, "routes": routes, "lifespan": lifespan}
 
 
 @asynccontextmanager

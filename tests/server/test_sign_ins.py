@@ -1,0 +1,74 @@
+"""The cookie of who has signed in with a password, and the route that gives it."""
+
+from __future__ import annotations
+
+from http.cookies import SimpleCookie
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from ragvoice.errors import AccessError
+from ragvoice.server import sign_ins as module
+from ragvoice.server.sign_ins import COOKIE, HEADER, PATH, SignIns, sign_in_route
+
+
+@pytest.fixture
+def now(monkeypatch):
+    clock = [1000.0]
+    monkeypatch.setattr(module.time, "time", lambda: clock[0])
+    return clock
+
+
+def client(sign_ins: SignIns, address: str = "http://localhost:8501") -> TestClient:
+    return TestClient(Starlette(routes=[sign_in_route(sign_ins)]), base_url=address)
+
+
+@pytest.mark.parametrize(("address", "secure"), [("http://localhost:8501", ""), ("https://voice.example.com", True)])
+def test_the_browser_gets_a_cookie_that_scripts_and_other_sites_cannot_use(now, address, secure):
+    sign_ins = SignIns()
+    ada = sign_ins.begin("ada", "hash", 3600.0)
+
+    answer = client(sign_ins, address).post(PATH, headers={HEADER: sign_ins.offer(ada), "origin": address})
+
+    cookie = SimpleCookie(answer.headers["set-cookie"])[COOKIE]
+    assert answer.status_code == 204
+    assert (cookie["httponly"], cookie["samesite"], cookie["secure"]) == (True, "strict", secure)
+    assert (cookie["max-age"], cookie["path"]) == ("3600", "/")
+    assert sign_ins.of({COOKIE: cookie.value}) is ada
+    assert sign_ins.of({COOKIE: "guess"}) is sign_ins.of({}) is None
+
+
+def test_an_offer_is_good_once_for_a_minute_and_from_its_own_page(now):
+    sign_ins = SignIns()
+    ada = sign_ins.begin("ada", "hash", 3600.0)
+    browser, offer = client(sign_ins), sign_ins.offer(ada)
+
+    assert browser.post(PATH, headers={HEADER: offer, "origin": "https://evil.example"}).status_code == 403
+    assert sign_ins.is_offered(offer)
+    assert browser.post(PATH, headers={HEADER: offer}).status_code == 204
+    assert not sign_ins.is_offered(offer)
+    assert browser.post(PATH, headers={HEADER: offer}).status_code == 403
+    assert browser.post(PATH).status_code == 403
+    late = sign_ins.offer(ada)
+    now[0] += 61
+    with pytest.raises(AccessError, match="too old"):
+        sign_ins.take(late)
+
+
+def test_a_sign_in_ends_by_itself_and_by_signing_out(now):
+    sign_ins = SignIns()
+    ada, bob = (sign_ins.begin(name, "hash", 3600.0) for name in ("ada", "bob"))
+    cookies = [{COOKIE: sign_ins.take(sign_ins.offer(one))[0]} for one in (ada, bob)]
+    unused = sign_ins.offer(ada)
+
+    sign_ins.end(ada)
+    assert [sign_ins.of(cookie) for cookie in cookies] == [None, bob]
+    with pytest.raises(AccessError):
+        sign_ins.take(unused)
+    now[0] += 3600
+    assert sign_ins.of(cookies[1]) is None
+    assert not sign_ins.is_open(bob)
+    sign_ins.begin("cy", "hash", 60.0)
+    assert len(sign_ins._open) == 1
+    assert not sign_ins._cookies
