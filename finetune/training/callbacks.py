@@ -109,7 +109,7 @@ def plot(folder: Path, kept: int | None = None) -> None:
     rows = read_metrics(folder)
     trained = [(row["step"], row["loss"]) for row in rows if "loss" in row]
     held = [row for row in rows if "eval_loss" in row]
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
     if trained:
         left.plot(*zip(*trained, strict=True), label="training", alpha=0.6)
     if held:
@@ -125,6 +125,6 @@ def plot(folder: Path, kept: int | None = None) -> None:
         if kept is not None:
             axes.axvline(kept, color="black", linestyle=":", label=f"kept: step {kept}")
         if axes.get_legend_handles_labels()[1]:
-            axes.legend()
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3, frameon=False)
     figure.savefig(folder / "loss.png", dpi=110)
     pyplot.close(figure)
