@@ -19,7 +19,8 @@ def calibrate(
     """Fit the confidence of a run's adapter: when to say that it is not in the documents.
 
     The threshold that was fitted for the bare model is wrong for an adapter, which refuses by itself. It is fitted on
-    questions of the validation documents, and goes into service together with the adapter.
+    questions of the validation documents and on half of the off-topic ones, and goes into service together with the
+    adapter.
     """
     from finetune.data.examples import read_part
     from finetune.proof.calibration import calibrate_run, validation_questions
@@ -30,7 +31,9 @@ def calibrate(
 
     folder = RunFolder.existing(run)
     _, config, _ = read_run(str(folder.run_file))
-    questions = validation_questions(config.data.sets, read_part(folder.data, "validation"), limit)
+    questions = validation_questions(
+        config.data.sets, read_part(folder.data, "validation"), limit, config.evaluation.offtopic
+    )
     if not questions:
         raise UsageError(
             f"No question set of the run {run} has validation questions. Fit it on a set of your own: ragvoice "

@@ -18,7 +18,7 @@ from finetune.run_folder import RunFolder
 from ragvoice.datatypes import Style
 from ragvoice.errors import UsageError
 from ragvoice.evaluation.application import open_application
-from ragvoice.evaluation.datasets import Dataset, read_dataset, sample
+from ragvoice.evaluation.datasets import Dataset, halves, read_dataset, sample
 from ragvoice.evaluation.fit_abstention import LEAST_ROWS, Fit, Observation, fit_abstention, observed
 from ragvoice.settings import home, read_settings
 
@@ -29,9 +29,12 @@ _STYLES: tuple[Style, ...] = ("short", "spoken")
 
 
 def validation_questions(
-    sets: Sequence[QuestionSet], validation: Sequence[Example], limit: int
+    sets: Sequence[QuestionSet], validation: Sequence[Example], limit: int, offtopic: QuestionSet | None = None
 ) -> list[tuple[QuestionSet, Dataset]]:
-    """Of each set the questions that the validation part was made of, at most `limit`, spread evenly."""
+    """Of each set the questions that the validation part was made of, at most `limit`, spread evenly.
+
+    :param offtopic: Half of its questions, those that the proof leaves alone, are asked to the first set's index.
+    """
     asked = {(example.source, example.question) for example in validation}
     chosen = []
     for one in sets:
@@ -39,6 +42,12 @@ def validation_questions(
         kept = tuple(row for row in dataset.questions if (dataset.name, row.text.strip(' "')) in asked)
         if kept:
             chosen.append((one, sample(replace(dataset, questions=kept), limit)))
+    if chosen and offtopic is not None:
+        first, dataset = chosen[0]
+        asked_to = first.index or home() / "evaluation" / dataset.name
+        for_threshold, _ = halves(read_dataset(offtopic.folder, questions_file=offtopic.folder / offtopic.questions))
+        one = offtopic.model_copy(update={"index": offtopic.index or asked_to})
+        chosen.append((one, sample(for_threshold, limit // 2)))
     return chosen
 
 

@@ -16,7 +16,7 @@ from finetune.run import QuestionSet
 from ragvoice.datatypes import Style
 from ragvoice.errors import UsageError
 from ragvoice.evaluation.comparison import Comparison, compare
-from ragvoice.evaluation.datasets import Dataset, Question, read_dataset, sample
+from ragvoice.evaluation.datasets import Dataset, Question, halves, read_dataset, sample
 from ragvoice.evaluation.results import QuestionResult
 from ragvoice.settings import read_settings
 
@@ -72,9 +72,9 @@ def chosen_questions(
     words = {example.question for example in trained_on}
     chosen, seen = [], {}
     for one, dataset in zip(sets, read, strict=True):
-        unseen = without_seen(dataset, documents, words)
-        if len(unseen.questions) < len(dataset.questions):
-            seen[dataset.name] = len(dataset.questions) - len(unseen.questions)
+        unseen = without_seen(dataset if is_answerable(dataset) else halves(dataset)[1], documents, words)
+        if left_out := len(dataset.questions) - len(unseen.questions):
+            seen[dataset.name] = left_out
         if unseen.questions:
             chosen.append(Asked(sample(unseen, limit) if limit else unseen, one.index))
     if chosen:
@@ -119,7 +119,7 @@ def measured(questions: Questions, flags: Mapping[str, Any], who: str, bars: Rep
             opened.journal.unlink(missing_ok=True)
         for style in questions.styles:
             answered = opened.ask_all(run.dataset, style, partial(bars, f"{who}: {run.dataset.name}, {style}"))
-            off_topic = not any(question.answerable for question in run.dataset.questions)
+            off_topic = not is_answerable(run.dataset)
             if off_topic:
                 answered = [replace(result, id=f"{run.dataset.name}/{result.id}") for result in answered]
             results.setdefault((OFF_TOPIC if off_topic else run.dataset.name, style), []).extend(answered)
@@ -163,6 +163,11 @@ def without_seen(dataset: Dataset, documents: Container[str], words: Container[s
 
     kept = [question for question in dataset.questions if not was_seen(question)]
     return replace(dataset, questions=tuple(kept))
+
+
+def is_answerable(dataset: Dataset) -> bool:
+    """Whether any question is; a set without one is off-topic, and its other half is what `calibrate` asks."""
+    return any(question.answerable for question in dataset.questions)
 
 
 def _knowledge() -> Dataset:

@@ -97,6 +97,11 @@ def sample(dataset: Dataset, limit: int) -> Dataset:
     return replace(dataset, questions=tuple(dataset.questions[i * count // limit] for i in range(limit)))
 
 
+def halves(dataset: Dataset) -> tuple[Dataset, Dataset]:
+    """Its questions in turns: one half to fit on, the other to measure on."""
+    return replace(dataset, questions=dataset.questions[::2]), replace(dataset, questions=dataset.questions[1::2])
+
+
 def _documents(folder: Path) -> Path | None:
     inner = folder / "documents"
     if inner.is_dir():
