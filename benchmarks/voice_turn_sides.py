@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -59,6 +60,9 @@ class Timed:
 
     def transcribe(self, audio: AudioChunk) -> Transcription:
         return self._timed(self.inner.transcribe, audio)
+
+    def transcribe_while(self, audio: AudioChunk, wanted: Callable[[], bool]) -> Transcription | None:
+        return self._timed(partial(self.inner.transcribe_while, wanted=wanted), audio)
 
     def begin(self, text: str) -> SoundInPieces:
         """A call of a voice ends with the first piece, which is what can be heard."""

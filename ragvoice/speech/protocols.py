@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -16,6 +16,19 @@ class SpeechToText(Protocol):
         """Recognise one recording of any length and sample rate.
 
         :return: the words; `text` is empty when nobody spoke.
+        :raises SpeechError: the recogniser failed.
+        """
+
+
+@runtime_checkable
+class GivesUp(Protocol):
+    """A recogniser that can leave a recognition unfinished."""
+
+    def transcribe_while(self, audio: AudioChunk, wanted: Callable[[], bool]) -> Transcription | None:
+        """As `transcribe`.
+
+        :param wanted: whether the words are still wanted; asked now and then, from the calling thread.
+        :return: None when they were not.
         :raises SpeechError: the recogniser failed.
         """
 

@@ -31,6 +31,7 @@ from ragvoice.voice.messages import (
     Clear,
     Commit,
     Emit,
+    GiveUp,
     Input,
     Interrupt,
     LoopOptions,
@@ -217,6 +218,8 @@ class Dialogue:
             self._recognise(kind)
         elif kind == "pause" or self._job.kind != "overlong":
             self._wanted = kind
+            if kind == "pause" and self._job.kind == "partial":
+                self._actions.append(GiveUp(self._job.number))
 
     def _recognise(self, kind: JobKind) -> None:
         if self._utterance is None:
@@ -229,13 +232,14 @@ class Dialogue:
         self._job = _Job(self._jobs, kind, sound, self._utterance, self._now, self._resumes)
         self._actions.append(Recognise(self._jobs, sound))
 
-    def _recognised(self, number: int, result: Transcription | RagVoiceError) -> None:
+    def _recognised(self, number: int, result: Transcription | RagVoiceError | None) -> None:
         job = self._job
         if job is None or job.number != number:
             return
         self._job = None
-        self._partial_gap_s = max(self._options.partial_every_s, 2 * (self._now - job.started_at))
-        if job.utterance is self._utterance:
+        if result is not None:
+            self._partial_gap_s = max(self._options.partial_every_s, 2 * (self._now - job.started_at))
+        if result is not None and job.utterance is self._utterance:
             if isinstance(result, RagVoiceError):
                 self._end_listening()
                 self._emit(Failed(result))

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 from ragvoice.datatypes import AudioChunk
 from ragvoice.errors import AudioError, RagVoiceError, SpeechError
-from ragvoice.speech.protocols import SpeechToText
+from ragvoice.speech.protocols import GivesUp, SpeechToText
 from ragvoice.voice.detection import SpeechDetector
 from ragvoice.voice.dialogue import Detector, Dialogue
 from ragvoice.voice.events import Failed, Interrupted, VoiceEvent
@@ -26,6 +26,7 @@ from ragvoice.voice.messages import (
     Clear,
     Commit,
     Emit,
+    GiveUp,
     Input,
     Interrupt,
     LetGo,
@@ -56,7 +57,7 @@ class VoiceLoop:
         It is called from one thread, one turn after another. A generator that is closed was interrupted, or began
         on half a question; one that is not closed ran to its end. It is read beyond its first sentence only when the
         turn is certain, so a turn that reaches its `Answer` took place.
-    :param transcriber: recognises; used from one thread.
+    :param transcriber: recognises; used from one thread. One that `GivesUp` makes a question wait less at its end.
     :param prepare: called with the beginning of a question, as far as it is settled, while the person speaks; never
         twice at a time.
     :param on_interrupted: called before the interrupted generator is closed and before the next turn begins, so that
@@ -90,6 +91,8 @@ class VoiceLoop:
         self._turns = TurnWorker(ask, self._inbox.put, patience_s=PATIENCE_S)
         self._recogniser = ThreadPoolExecutor(1, "voice-recognise")
         self._preparer = ThreadPoolExecutor(1, "voice-prepare")
+        self._given_up = 0
+        """Number of the newest recognition that is not wanted any more."""
         self._newest: str | None = None
         self._thread = threading.Thread(target=self._run, name="voice-loop", daemon=True)
         self._thread.start()
@@ -181,6 +184,8 @@ class VoiceLoop:
                     self._on_interrupted(event)
             case Recognise(job, sound):
                 self._recogniser.submit(self._recognise, job, sound)
+            case GiveUp(job):
+                self._given_up = job
             case Prepare(text):
                 if self._prepare is not None:
                     self._newest = text
@@ -195,7 +200,11 @@ class VoiceLoop:
 
     def _recognise(self, job: int, sound: AudioChunk) -> None:
         try:
-            self._inbox.put(Recognised(job, self._transcriber.transcribe(sound)))
+            if isinstance(self._transcriber, GivesUp):
+                heard = self._transcriber.transcribe_while(sound, lambda: self._given_up != job)
+            else:
+                heard = self._transcriber.transcribe(sound)
+            self._inbox.put(Recognised(job, heard))
         except RagVoiceError as error:
             self._inbox.put(Recognised(job, error))
         except Exception as error:

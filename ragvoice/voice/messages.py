@@ -75,7 +75,8 @@ class Played:
 @dataclass(frozen=True)
 class Recognised:
     job: int
-    result: Transcription | RagVoiceError
+    result: Transcription | RagVoiceError | None
+    """None where it was given up."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,13 @@ class Recognise:
 
 
 @dataclass(frozen=True)
+class GiveUp:
+    """The words of this job are no longer wanted, and the recogniser is."""
+
+    job: int
+
+
+@dataclass(frozen=True)
 class Prepare:
     text: str
 
@@ -136,4 +144,4 @@ class CancelTurn:
     turn: int
 
 
-Action = Emit | Recognise | Prepare | StartTurn | LetGo | CancelTurn
+Action = Emit | Recognise | GiveUp | Prepare | StartTurn | LetGo | CancelTurn

@@ -50,6 +50,29 @@ def test_detection_and_decoding_share_one_encoding_of_a_short_window(
     assert frames == [3_000]
 
 
+def test_what_nobody_wants_is_given_up_before_its_words_are_looked_for(
+    recogniser: FasterWhisperSpeechToText, question: AudioChunk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import faster_whisper
+
+    encoded: list[object] = []
+    decode = faster_whisper.WhisperModel.generate_with_fallback
+
+    def counted(self: object, encoder_output: object, *others: object) -> object:
+        encoded.append(encoder_output)
+        return decode(self, encoder_output, *others)
+
+    monkeypatch.setattr(faster_whisper.WhisperModel, "generate_with_fallback", counted)
+    sound = AudioChunk(question.samples_t[: -question.sample_rate_hz // 4], question.sample_rate_hz)
+    answers = iter([True, False])
+    assert recogniser.transcribe_while(sound, lambda: next(answers)) is None  # encoded in vain
+    assert recogniser.transcribe_while(sound, lambda: False) is None
+    assert encoded == []
+
+    assert recogniser.transcribe_while(sound, lambda: True) == recogniser.transcribe(sound)
+    assert len(encoded) == 2
+
+
 @pytest.mark.parametrize("kind", ["silence", "noise", "tone"])
 def test_invents_nothing(kind: str, recogniser: FasterWhisperSpeechToText, tone: AudioChunk) -> None:
     noise_t = np.random.default_rng(0).normal(0, 0.1, 48_000).astype(np.float32)

@@ -24,12 +24,14 @@ from ragvoice.voice.messages import (
     Clear,
     Commit,
     Emit,
+    GiveUp,
     Interrupt,
     LetGo,
     LoopOptions,
     Played,
     Prepare,
     Recognise,
+    Recognised,
     Respond,
     Sound,
     StartTurn,
@@ -152,6 +154,36 @@ def test_while_the_person_speaks_words_are_shown_and_prepared_for(scene: Scene) 
 
     assert events(told) == [Partial("How many holidays do I get in", "How many")]
     assert told[-1] == Prepare("How many holidays do I get in")
+
+
+def test_a_recognition_under_way_is_given_up_at_a_pause_for_one_of_the_whole(scene: Scene) -> None:
+    scene.speak(1.3)
+    partial = scene.last(Recognise)
+    assert scene.silence(0.25) == [GiveUp(partial.job)]
+    whole = scene.give(Recognised(partial.job, None))
+    assert [type(action) for action in whole] == [Recognise]
+    assert (scene.last(Recognise).sound.samples_t == 1.0).sum() >= 1.3 * 16_000
+    scene.recognise(QUESTION)
+
+    assert scene.last(StartTurn).question == words(QUESTION, scene.last(Recognise).sound.duration_s)
+
+
+def test_who_goes_on_after_a_recognition_was_given_up_is_recognised_again(scene: Scene) -> None:
+    scene.speak(1.3)
+    scene.silence(0.25)
+    scene.speak(0.5)
+    assert scene.give(Recognised(scene.last(Recognise).job, None)) == []
+    scene.speak(1.0)
+
+    assert scene.kinds().count(Recognise) == 2
+
+
+def test_the_recognition_of_a_pause_is_finished_although_another_pause_comes(scene: Scene) -> None:
+    scene.speak(0.8)
+    scene.silence(0.25)
+    scene.speak(0.5)
+    assert scene.silence(0.25) == []
+    assert [type(action) for action in scene.recognise("How many")] == [Emit, Recognise]
 
 
 def test_a_slow_recogniser_is_asked_less_often(scene: Scene) -> None:

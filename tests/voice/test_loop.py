@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -294,6 +295,31 @@ def test_what_is_understood_is_prepared_for_while_the_person_speaks(bot: Bot) ->
     loop.close()
 
     assert prepared == ["How many holidays"]
+
+
+def test_a_recogniser_that_can_give_up_does_so_at_a_pause(bot: Bot) -> None:
+    began, gave_up = threading.Event(), threading.Event()
+
+    class Listens(Recogniser):
+        def transcribe_while(self, audio: AudioChunk, wanted: Callable[[], bool]) -> Transcription | None:
+            if began.is_set():
+                return self.transcribe(audio) if wanted() else None
+            began.set()
+            for _ in range(int(WAIT_S / 0.01)):
+                if not wanted():
+                    gave_up.set()
+                    return None
+                time.sleep(0.01)
+            return self.transcribe(audio)
+
+    loop = VoiceLoop(bot.ask, Listens(), detector=ReadsSamples())
+    loop.hear(level(1.0, 1.2))
+    assert began.wait(WAIT_S)
+    loop.hear(level(0.0, 1.6))
+    assert gave_up.wait(WAIT_S)
+    until(loop.events(), Heard)
+    bot.may_finish.set()
+    loop.close()
 
 
 def test_sound_that_comes_much_too_fast_is_refused(loop: VoiceLoop) -> None:
