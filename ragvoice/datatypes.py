@@ -139,7 +139,7 @@ class ModelNames:
 class Draft:
     """A sentence that is being written and that nothing has been checked of: to be seen as such, never to be spoken.
 
-    The next one takes its place, and the sentence itself once it may be said."""
+    The next one takes its place, and the sentence itself once it may be said; none outlives the answer."""
 
     text: str
     refused: bool = False

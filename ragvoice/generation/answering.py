@@ -26,7 +26,7 @@ from ragvoice.sentences import SentenceStream
 ABSTENTION = "That is not in the documents."
 """What is said when nothing that was found answers the question."""
 
-_MARKS = re.compile(r"[ \t]*\[\d+(?:,\s*\d+)*\]|\*\*|`|^\s*(?:#{1,6}|[-*+])[ \t]+", re.MULTILINE)
+_MARKS = re.compile(r"[ \t]*\[(?:\d+(?:,\s*\d+)*\]|[\d,\s]*\Z)|\*\*|`|^\s*(?:#{1,6}|[-*+])[ \t]+", re.MULTILINE)
 
 _MAX_SENTENCES = 2
 """A listener remembers about two; the rest is in the citations."""
@@ -306,7 +306,7 @@ class Answering:
 
 
 def _without_marks(text: str) -> str:
-    """What would be said: models copy the passages' `[1]` and write Markdown although nobody asked them to."""
+    """What would be said: models copy the passages' `[1]`, or half of it so far, and write Markdown unasked."""
     return _MARKS.sub("", text).strip()
 
 

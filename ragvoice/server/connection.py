@@ -167,7 +167,7 @@ class Connection:
 
     async def _commit(self) -> None:
         if self._live is None:
-            raise UsageError("There is no sound to commit. Send input_audio_buffer.append, or binary PCM16, first.")
+            raise UsageError("There is no sound to commit. Send input_audio_buffer.append, or binary frames, first.")
         self._by_hand = True
         await self._put_all(self._events.committed())
         if not self._session.by_hand:

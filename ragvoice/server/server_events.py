@@ -6,7 +6,7 @@ Beside those, own events for what the API has no name for, each beginning with `
     ragvoice.partial        text: all words heard so far, the last of them may still change
     ragvoice.sources        standalone_question, passages: what the answer will be based on
     ragvoice.draft          response_id, text, refused: the sentence being written, not checked yet: to be shown paler
-                            until the next transcript delta takes its place; a refused one is left out
+                            until the next transcript delta or the end of the answer; a refused one is left out
     ragvoice.sentence       text, citation, audio_start_ms, audio_end_ms: a sentence and where it stands in the sound
     ragvoice.answer         the answer as `ragvoice ask --json` prints it: outcome, confidence, citations, turn_id ...
     ragvoice.paused         response_id: somebody may be speaking, so be silent until one of the next two

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from starlette.datastructures import Headers
 
 from ragvoice.errors import AccessError, RagVoiceError
 from ragvoice.people.accounts import Accounts
@@ -17,7 +18,8 @@ from ragvoice.people.claims import ClaimRules, person_of_claims
 from ragvoice.people.loopback import is_local
 from ragvoice.people.person import Person
 from ragvoice.server import shared
-from ragvoice.server.sign_ins import HEADER, PATH
+from ragvoice.server.admission import check_origin
+from ragvoice.server.sign_ins import HEADER, PATH, SignIn
 from ragvoice.settings import Settings, read_settings
 from ragvoice.ui.wording import label
 
@@ -107,7 +109,7 @@ def _by_password(settings: Settings, accounts: Accounts) -> Person | None:
 
 def _signed_in(accounts: Accounts) -> Person | None:
     """The person as the file has them now; None when they have to sign in, again or for the first time."""
-    sign_in = st.session_state.get(_SIGNED_IN) or shared.sign_ins.of(st.context.cookies)
+    sign_in = st.session_state.get(_SIGNED_IN) or _kept()
     if sign_in is None:
         return None
     st.session_state[_SIGNED_IN] = sign_in
@@ -116,6 +118,16 @@ def _signed_in(accounts: Accounts) -> Person | None:
         _sign_out()
         return None
     return known.person
+
+
+def _kept() -> SignIn | None:
+    """By the browser's cookie, which it also sends for a page on another port of this host; Streamlit lets that in."""
+    headers = Headers(st.context.headers.to_dict())
+    try:
+        check_origin(headers.get("origin"), headers.get("host"))
+    except AccessError:
+        return None
+    return shared.sign_ins.of(st.context.cookies)
 
 
 def _give_cookie() -> None:

@@ -192,6 +192,12 @@ def test_the_refusal_is_no_draft(style: Style) -> None:
     assert say(ABSTENTION, style=style).drafts == []
 
 
+@pytest.mark.parametrize("style", ["spoken", "short"])
+def test_half_a_mark_is_not_drafted(style: Style) -> None:
+    said = say("You get 25 days of annual leave. [1, 2]", style=style)
+    assert [draft.text for draft in said.drafts if "[" in draft.text] == []
+
+
 def test_a_bare_fact_is_drafted_too() -> None:
     assert say("25 days", style="short").drafts[-1] == Draft("25 days")
 

@@ -167,6 +167,17 @@ def test_a_reloaded_page_knows_who_signed_in_until_they_sign_out_anywhere(
     assert shown(page()) == []
 
 
+@pytest.mark.parametrize(("origin", "seen"), [("localhost:8501", ["ada/asker/hr"]), ("localhost:9000", [])])
+def test_a_cookie_lets_in_pages_of_this_very_server_only(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch, origin: str, seen: list[str]
+) -> None:
+    stored = accounts.get("ada").password
+    cookie, _ = shared.sign_ins.take(shared.sign_ins.offer(shared.sign_ins.begin("ada", stored, 60.0)))
+    headers = {"Host": "localhost:8501", "Origin": f"http://{origin}"}
+    come_from(monkeypatch, headers, cookies={COOKIE: cookie})
+    assert shown(page()) == seen
+
+
 def test_a_new_password_ends_what_a_cookie_kept(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
     stored = accounts.get("ada").password
     cookie, _ = shared.sign_ins.take(shared.sign_ins.offer(shared.sign_ins.begin("ada", stored, 60.0)))

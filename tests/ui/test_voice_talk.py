@@ -80,3 +80,21 @@ def test_a_draft_gives_way_to_its_sentence_and_a_refused_one_to_a_note():
     """
     left_out = "A sentence was left out: the documents do not support it."
     assert sent_by(script) == ["|You ge|", "You get 25.||", f"You get 25.||{left_out}"]
+
+
+def test_no_draft_outlives_its_answer():
+    script = """
+        const drafted = () => {
+          hear("response.created", { response: { id: "r1" } });
+          hear("ragvoice.draft", { response_id: "r1", text: "Do you", refused: false });
+        };
+        drafted();
+        hear("ragvoice.answer", { turn_id: "t1", outcome: "answered" });
+        sent.push(talk.draft);
+        drafted();
+        hear("ragvoice.interrupted", { heard_text: "" }); // before there was a sound
+        hear("response.done", { response: { id: "r1", status: "cancelled" } });
+        hear("input_audio_buffer.speech_started");
+        sent.push(talk.draft);
+    """
+    assert sent_by(script) == ["", ""]

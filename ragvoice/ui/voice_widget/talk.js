@@ -147,13 +147,12 @@ class Talk {
     this.audio.silence();
     this.cut = this.response;
     this.item = null;
-    this.draft = "";
-    this.replaying = false;
     this.rest();
   }
 
   rest() {
     this.replaying = false;
+    this.draft = "";
     this.state = this.microphone ? "listening" : "idle";
     this.draw();
   }
@@ -243,6 +242,7 @@ const HANDLERS = {
   },
   "ragvoice.answer": (talk, { turn_id, outcome }) => {
     talk.turn = turn_id;
+    talk.draft = ""; // the model may have gone on to what is no sentence of the answer
     talk.turnOver({ turn_id, outcome });
   },
   "response.done": (talk, { response }) => {
