@@ -21,10 +21,7 @@ CAPITAL: list[BaseMessage] = [
     SystemMessage("Answer in one short sentence."),
     HumanMessage("What is the capital of France? Reply in the form: The capital of X is Y."),
 ]
-COUNT: list[BaseMessage] = [
-    SystemMessage("Answer in one short sentence."),
-    HumanMessage("Write the numbers from one to fifty, in words."),
-]
+COUNT: list[BaseMessage] = [HumanMessage("Count from 1 to 100: 1, 2, 3 and so on, every number.")]
 
 
 @pytest.fixture(scope="module")

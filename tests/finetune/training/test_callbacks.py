@@ -79,7 +79,7 @@ def test_the_plot_is_a_picture_with_what_there_is(tmp_path: Path) -> None:
     empty = (tmp_path / "loss.png").read_bytes()
     plot(tmp_path)
     with Image.open(tmp_path / "loss.png") as picture:
-        assert picture.size == (1210, 440)
+        assert picture.size == (1210, 495)
     running = (tmp_path / "loss.png").read_bytes()
     assert running != empty
     plot(tmp_path, kept=5)

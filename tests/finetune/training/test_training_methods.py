@@ -25,7 +25,7 @@ SAID: list[BaseMessage] = [HumanMessage("How many days?")]
 @pytest.fixture(autouse=True)
 def _no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (callbacks, finished):
-        monkeypatch.setattr(module, "plot", lambda folder: None)
+        monkeypatch.setattr(module, "plot", lambda folder, kept=None: None)
 
 
 def _logits(model: Any) -> torch.Tensor:
