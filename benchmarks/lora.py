@@ -26,7 +26,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from finetune.data.examples import Example, read_part, write_parts
+from finetune.data.examples import Example, prompt_of, read_part, write_parts
 from finetune.run import RunConfig, Training, read_run
 from finetune.run_folder import RunFolder
 
@@ -164,11 +164,9 @@ def _trl(
     from peft import LoraConfig
     from trl import SFTConfig, SFTTrainer
 
-    from ragvoice.generation.prompts import build_prompt
-
     rows = [
         {
-            "prompt": template.render(build_prompt(one.question, one.passages, one.history, one.style)),
+            "prompt": template.render(prompt_of(one)),
             "completion": f"{one.answer}{template.end_tokens[0]}",
         }
         for one in examples

@@ -87,6 +87,9 @@ class Data(_Table):
     """Questions written by the configured chat model."""
     teacher_chunks: int = Field(default=200, ge=1)
     """Passages that the teacher reads, at most."""
+    general: float = Field(default=0.0, ge=0)
+    """How often each of about 170 questions about no document is seen in training, with the answer that the base itself
+    gives, so that the adapter does not forget how; 0 is not at all."""
     twins: float = Field(default=0.0, ge=0, le=1)
     """Share of the answerable questions that get an unanswerable twin: one name or number exchanged."""
     sizes: Sizes = (1, 3, 5)
@@ -111,6 +114,9 @@ class Training(_Table):
     """The adapter's product is multiplied by alpha / rank; with rsLoRA by alpha / sqrt(rank)."""
     dropout: float = Field(default=0.05, ge=0, lt=1)
     """Of the adapters' inputs; more than 0 costs a tenth of the time on a CPU."""
+    strength: float = Field(default=1.0, gt=0, le=1)
+    """What the finished adapter's product is multiplied by: below 1 lies between base and adapter, which keeps more of
+    what the base could (Wortsman et al. 2022, WiSE-FT, arXiv 2109.01903)."""
     targets: str | tuple[str, ...] = "all-linear"
     """Names of the layers that get an adapter, or peft's `all-linear`."""
     dora: bool = False

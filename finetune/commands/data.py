@@ -36,10 +36,10 @@ def data(
     from finetune.data.job import make_data
     from finetune.run import read_run
     from finetune.run_folder import RunFolder
-    from ragvoice.build import build_store
+    from ragvoice.build import build_chat_model, build_store
     from ragvoice.commands.progress import stage_bars
     from ragvoice.generation.chat_template import ChatTemplate
-    from ragvoice.settings import read_settings
+    from ragvoice.settings import NO_ADAPTER, read_settings
 
     name, config, text = read_run(run)
     if audio is not None:
@@ -58,6 +58,7 @@ def data(
             template.count_tokens,
             folder.path / _TEACHER,
             bars,
+            lambda: build_chat_model(read_settings(llm=base, adapter=NO_ADAPTER)),
             lambda: _new_run_file(folder, text),
         )
     for part, examples in made.parts.items():

@@ -70,6 +70,7 @@ def _train(folder: RunFolder, config: RunConfig, resume: bool) -> None:
     if not config.training.quantised:  # peft imports it all the same, and it says which of its kernels are missing
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     from finetune.data.examples import data_hash
+    from finetune.data.rehearsal import GENERAL
     from finetune.data.twins import twin_of
     from finetune.training.job import train as run_training
     from finetune.training.memory import return_freed_memory
@@ -94,6 +95,8 @@ def _train(folder: RunFolder, config: RunConfig, resume: bool) -> None:
         _write_provenance(folder, made)
     weights = {chosen.folder.resolve().name: chosen.weight for chosen in config.data.sets}
     weights |= {twin_of(name): weight for name, weight in weights.items()}
+    if config.data.general:
+        weights[GENERAL] = config.data.general
     with _shown(first) as progress:
         trained = run_training(
             folder.path,

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from finetune.data.examples import Example, passage_key
-from ragvoice.generation.prompts import build_prompt
+from finetune.data.examples import Example, passage_key, prompt_of
 
 _SAMPLES = 3
 _SHOWN = 240
@@ -106,10 +105,7 @@ def _by_source(parts: Mapping[str, Sequence[Example]]) -> Iterable[tuple[str, ..
 
 
 def _lengths(examples: Sequence[Example], count_tokens: Callable[[str], int]) -> Iterable[tuple[str, ...]]:
-    prompts = [
-        sum(count_tokens(message.text) for message in build_prompt(e.question, e.passages, e.history, e.style))
-        for e in examples
-    ]
+    prompts = [sum(count_tokens(message.text) for message in prompt_of(e)) for e in examples]
     rows = {
         "prompt": prompts,
         "question": [count_tokens(example.question) for example in examples],

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from langchain_core.messages import BaseMessage, HumanMessage
 from pydantic import TypeAdapter, ValidationError
 
 from ragvoice.datatypes import Message, Passage, Style
 from ragvoice.errors import UsageError
+from ragvoice.generation.prompts import build_prompt
 
 PARTS = ("train", "validation", "test")
 """Validation is looked at while training; test only by the proof."""
@@ -26,7 +28,7 @@ class Example:
     id: str
     question: str
     passages: tuple[Passage, ...]
-    """What the prompt holds, in its order; read as data, as at serving."""
+    """What the prompt holds, in its order; read as data, as at serving. None: the question is about no document."""
     answer: str
     """What the model is to write; of a refusal the abstention's words."""
     style: Style
@@ -37,6 +39,13 @@ class Example:
     """What the split goes by: examples of one document are all in one part."""
     accepted: tuple[str, ...] = ()
     """Every answer that counts as right; empty of a refusal."""
+
+
+def prompt_of(example: Example) -> list[BaseMessage]:
+    """As it is served; without passages the bare question, since the application asks no model then."""
+    if not example.passages:
+        return [HumanMessage(example.question)]
+    return build_prompt(example.question, example.passages, example.history, example.style)
 
 
 def write_parts(folder: Path, parts: Mapping[str, Sequence[Example]]) -> None:

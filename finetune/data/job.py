@@ -8,13 +8,17 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+
+from langchain_core.language_models.chat_models import BaseChatModel
 
 from finetune.data.card import data_card, licence
 from finetune.data.contexts import Dropped, Found, contexts
 from finetune.data.examples import PARTS, Example, data_hash, write_parts
 from finetune.data.gathering import Gathered, Gathering, Progress
 from finetune.data.near_duplicates import without_leaks
+from finetune.data.rehearsal import GENERAL, rehearsed
 from finetune.data.split import split
 from finetune.run import Data, RunConfig
 from ragvoice.errors import UsageError
@@ -38,19 +42,30 @@ def make_data(
     count_tokens: Callable[[str], int],
     journals: Path,
     progress: Progress,
+    chat: Callable[[], BaseChatModel],
     before_swap: Callable[[], None] = lambda: None,
 ) -> Made:
     """:param name: Of the run, for the card.
     :param folder: Becomes the files of examples, `passages.jsonl` and `card.md`, all at once: a job that is killed or
         fails leaves what was there.
     :param count_tokens: Of the model that is trained.
-    :param journals: Folder for what a teacher wrote, so that a killed job goes on.
+    :param journals: Folder for what a teacher or the base wrote, so that a killed job goes on.
+    :param chat: Loads the bare base; called when it is to answer questions itself (`Data.general`).
     :param before_swap: Called when the new data is finished and the old still there.
     :raises UsageError: when a set or an index is missing, or no question is left for a part.
     """
     dropped = Dropped()
     gathered = Gathering(run.data, run.seed, journals, dropped, progress).everything()
     parts = _parts(gathered, run, count_tokens, dropped)
+    if run.data.general:
+        parts["train"] += rehearsed(
+            chat,
+            journals / f"{GENERAL}.jsonl",
+            run.data.most_answer_tokens,
+            count_tokens,
+            dropped,
+            partial(progress, "the base answers general questions"),
+        )
     staged = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)

@@ -19,7 +19,7 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage
 from pydantic import TypeAdapter
 
-from finetune.data.examples import Example
+from finetune.data.examples import Example, prompt_of
 from ragvoice.datatypes import Answer, Outcome, Style
 from ragvoice.evaluation.datasets import Question
 from ragvoice.evaluation.journal import Journal
@@ -27,7 +27,7 @@ from ragvoice.evaluation.provenance import code_hash, described, models, without
 from ragvoice.evaluation.results import QuestionResult
 from ragvoice.evaluation.runner import Progress, scored
 from ragvoice.generation.answering import ReadsAhead
-from ragvoice.generation.prompts import build_prompt, front_of, is_refusal, prompt_hash
+from ragvoice.generation.prompts import front_of, is_refusal, prompt_hash
 from ragvoice.settings import Settings, home
 
 _ANSWER = TypeAdapter(Answer)
@@ -50,7 +50,7 @@ def reading_tasks(examples: Sequence[Example]) -> list[Task]:
 
 
 def _reading_task(example: Example) -> Task:
-    prompt = tuple(build_prompt(example.question, example.passages, example.history, example.style))
+    prompt = tuple(prompt_of(example))
     question = Question(
         f"{example.id}#{prompt_hash(prompt)[:8]}",  # a question may be asked over several numbers of passages
         example.question,

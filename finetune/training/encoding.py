@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from langchain_core.messages import AIMessage
 
-from finetune.data.examples import Example
+from finetune.data.examples import Example, prompt_of
 from ragvoice.errors import UsageError
 from ragvoice.generation.chat_template import ChatTemplate
-from ragvoice.generation.prompts import build_prompt
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ def encode(examples: Sequence[Example], template: ChatTemplate) -> list[Encoded]
 
 
 def _encoded(example: Example, template: ChatTemplate) -> Encoded:
-    messages = build_prompt(example.question, example.passages, example.history, example.style)
+    messages = prompt_of(example)
     front, rest = template.split_prompt(messages)
     prompt = template.render(messages)
     whole = template.render([*messages, AIMessage(example.answer)], add_generation_prompt=False)

@@ -31,10 +31,11 @@ class Trained:
         return self.ended < self.planned
 
 
-def finished(folder: Path, base: Path, trainer: Any, provenance: Mapping[str, str]) -> Trained:
+def finished(folder: Path, base: Path, trainer: Any, provenance: Mapping[str, str], strength: float = 1.0) -> Trained:
     """Write the weights that the trainer has, in float16; a result that is there already is replaced.
 
     :param folder: The run's.
+    :param strength: Of an adapter, see `Training.strength`.
     :param base: Transformers folder that a whole model takes tokenizer and chat template from.
     :raises ModelError: when a weight of a whole model is larger than float16 can hold.
     """
@@ -48,7 +49,7 @@ def finished(folder: Path, base: Path, trainer: Any, provenance: Mapping[str, st
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir()
         if isinstance(model, PeftModel):
-            _write_adapter(model, staged, provenance.get("base", ""))
+            _write_adapter(model, staged, provenance.get("base", ""), strength)
         else:
             _write_model(model, base, staged)
         (staged / "ragvoice.json").write_text(json.dumps(dict(provenance), indent=1) + "\n", encoding="utf-8")
@@ -63,7 +64,7 @@ def finished(folder: Path, base: Path, trainer: Any, provenance: Mapping[str, st
     return Trained(target, best, figures, trainer.state.global_step, trainer.state.max_steps)
 
 
-def _write_adapter(model: Any, target: Path, base: str) -> None:
+def _write_adapter(model: Any, target: Path, base: str, strength: float) -> None:
     import torch
 
     for name, parameter in model.named_parameters():
@@ -73,6 +74,7 @@ def _write_adapter(model: Any, target: Path, base: str) -> None:
     (target / "README.md").unlink(missing_ok=True)  # peft's card holds nothing but questions
     config = json.loads((target / CONFIG).read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = base  # peft writes a folder of this machine
+    config["lora_alpha"] *= strength
     (target / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 

@@ -56,7 +56,7 @@ def train(
             trainer.take_best(last)
         else:
             trainer.train(resume_from_checkpoint=str(last) if last else None)
-        return finished(folder, base, trainer, provenance)
+        return finished(folder, base, trainer, provenance, settings.strength)
 
 
 def make_trainer(

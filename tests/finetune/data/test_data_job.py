@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 
@@ -109,11 +110,20 @@ def of_documents(company: Path, **changes: Any) -> RunConfig:
     return RunConfig(data=Data(index=company.parent / "index", **{"validation": 0.2, "test": 0.2, **changes}))
 
 
-def made(run: RunConfig, folder: Path, before_swap: Callable[[], None] = lambda: None) -> Made:
+def no_model() -> BaseChatModel:
+    raise AssertionError("no model is needed")
+
+
+def made(
+    run: RunConfig,
+    folder: Path,
+    before_swap: Callable[[], None] = lambda: None,
+    chat: Callable[[], BaseChatModel] = no_model,
+) -> Made:
     def count(text: str) -> int:
         return len(text.split())
 
-    return make_data("tiny", run, folder / "data", count, folder / "teacher", lambda *_: None, before_swap)
+    return make_data("tiny", run, folder / "data", count, folder / "teacher", lambda *_: None, chat, before_swap)
 
 
 def everything(made_: Made) -> list[Example]:
@@ -352,3 +362,16 @@ def test_they_are_drawn() -> None:
     first, again, other = (fewer_refusals(examples, 0.5, seed) for seed in (1, 1, 2))
     assert first == again != other
     assert first[:10] != examples[:10]
+
+
+def test_general_questions_are_trained_on_and_never_proven_on(company: Path, tmp_path: Path) -> None:
+    def chat() -> BaseChatModel:
+        return GenericFakeChatModel(messages=iter(AIMessage(f"Answer {n}.") for n in range(1000)))
+
+    result = made(of_set(company, general=1), tmp_path, chat=chat)
+    general = [example for example in result.parts["train"] if not example.passages]
+    assert len(general) > 100
+    assert {example.source for example in general} == {"general"}
+    assert all(example.passages for part in ("validation", "test") for example in result.parts[part])
+    assert read_part(tmp_path / "data", "train") == result.parts["train"]
+    assert "| general | spoken |" in result.card.read_text()

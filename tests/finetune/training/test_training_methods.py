@@ -62,6 +62,18 @@ def test_an_adapter_is_trained_and_loads_where_it_is_served(run: Path, base: Pat
     TransformersChatModel(model_path=base, adapter_path=made.folder, device="cpu", max_new_tokens=2).invoke(SAID)
 
 
+def test_a_weaker_adapter_lies_between_the_base_and_the_whole_one(run: Path, base: Path) -> None:
+    settings = {"max_steps": 2, "learning_rate": 0.05}
+    bare = _logits(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32))
+    whole = trained(run, base, **settings).folder
+    weak = trained(make_run(run.with_name("weak")), base, strength=0.1, **settings).folder
+    moved = [
+        (_logits(load_lora(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), folder)) - bare).norm()
+        for folder in (weak, whole)
+    ]
+    assert 0.02 < moved[0] / moved[1] < 0.5
+
+
 def test_gradient_checkpointing_changes_nothing_but_time_and_memory(run: Path, base: Path) -> None:
     settings = {"max_steps": 2, "learning_rate": 0.05}
     plain = trained(run, base, **settings)
