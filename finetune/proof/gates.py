@@ -40,7 +40,8 @@ def described(gate: Gate) -> str:
     limits = {name: getattr(gate, name) for name in ("max_fall", "max_rise", "minimum", "maximum")}
     said = ", ".join(f"{name} {value:g}" for name, value in limits.items() if value is not None)
     where = f" of {', '.join((*gate.sets, *gate.styles))}" if gate.sets or gate.styles else ""
-    return f"{gate.figure}{where}: {said}"
+    other_than = f", {' and '.join(gate.except_sets)} left out" if gate.except_sets else ""
+    return f"{gate.figure}{where}{other_than}: {said}"
 
 
 def _place(gate: Gate) -> tuple[str, tuple[str, ...], tuple[str, ...]]:

@@ -22,6 +22,7 @@ class Gate(BaseModel):
     figure: str
     sets: tuple[str, ...] = ()
     """Empty: every set."""
+    except_sets: tuple[str, ...] = ()
     styles: tuple[str, ...] = ()
     max_fall: float | None = Field(None, ge=0)
     max_rise: float | None = Field(None, ge=0)
@@ -37,7 +38,8 @@ class Gate(BaseModel):
         return self
 
     def concerns(self, name: str, style: str) -> bool:
-        return (not self.sets or name in self.sets) and (not self.styles or style in self.styles)
+        named = (not self.sets or name in self.sets) and name not in self.except_sets
+        return named and (not self.styles or style in self.styles)
 
 
 class _Gates(BaseModel):

@@ -39,6 +39,13 @@ def test_a_file_in_the_working_folder_takes_their_place_and_a_named_one_its(tmp_
     assert read_gates(write(tmp_path, "")) == ()
 
 
+def test_a_set_that_is_left_out_is_not_looked_at(tmp_path: Path) -> None:
+    [gate] = read_gates(write(tmp_path, '[[gate]]\nfigure = "f1"\nexcept_sets = ["reading"]\nminimum = 0.5'))
+    figures = {"f1": Figure(0.1, None, None, 9)}
+    assert broken_limits([gate], "reading", "short", figures) == []
+    assert len(broken_limits([gate], "company", "short", figures)) == 1
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

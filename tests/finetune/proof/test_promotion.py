@@ -96,9 +96,17 @@ def test_seconds_are_better_when_they_fall() -> None:
 
 
 def test_refusing_too_much_breaks_a_gate() -> None:
-    refuses = comparison(READING, answers(20, 40, 10, 40), answers(34, 40, 36, 40, refused=3))
-    [said] = against(*healthy(refuses))
-    assert "refused_answerable went from 0.000 to 0.075 over 40 questions; it may rise by 0.05" in said
+    before, after = (
+        [replace(row, grounded=1.0) for row in answers(34, 40, 36, 40, refused=refused)] for refused in (0, 5)
+    )
+    kept = [one for one in healthy(BETTER) if one.name != "company"]
+    [said] = against(*kept, comparison("company", before, after))
+    assert "refused_answerable went from 0.000 to 0.125 over 40 questions; it may rise by 0.1" in said
+
+
+def test_what_the_model_alone_refuses_is_for_the_confidence_to_weigh() -> None:
+    refuses = comparison(READING, answers(20, 40, 10, 40), answers(34, 40, 36, 40, refused=6))
+    assert against(*healthy(refuses)) == []
 
 
 def test_answering_off_topic_questions_breaks_a_gate() -> None:
@@ -125,6 +133,7 @@ def test_each_further_gate_can_break(name: str, figure: str) -> None:
 def test_what_was_not_measured_is_not_vouched_for() -> None:
     said = against(BETTER)  # the reading test alone
     assert [sentence.split(" could not")[0] for sentence in said] == [
+        "the gate refused_answerable, reading and general left out: max_rise 0.1",
         "the gate refused_unanswerable of off-topic: max_fall 0",
         "the gate contains of general: max_fall 0.1",
         "the gate grounded: max_fall 0.03",
