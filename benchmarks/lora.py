@@ -110,11 +110,15 @@ def _trained(options: argparse.Namespace) -> dict[str, Any]:
 
     torch.set_num_threads(options.threads)
     config = _config(options)
-    settings = config.training.model_copy(update={"epochs": 1, "max_steps": None, "evaluate_every": 10**6})
     base = build_store().converted(options.base, "transformers")
     template = ChatTemplate(base)
     examples = read_part(options.folder / "data", "train")
-    tokens = sum(map(len, encode(examples, template)))
+    lengths = [len(one) for one in encode(examples, template)]
+    tokens = sum(lengths)
+    # Another base may need more tokens than the run's for the same words.
+    row_tokens = max(config.training.row_tokens, *lengths)
+    changes = {"epochs": 1, "max_steps": None, "evaluate_every": 10**6, "row_tokens": row_tokens}
+    settings = config.training.model_copy(update=changes)
 
     class Clock(TrainerCallback):  # type: ignore[misc]
         began_s = 0.0
