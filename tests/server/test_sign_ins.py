@@ -72,3 +72,20 @@ def test_a_sign_in_ends_by_itself_and_by_signing_out(now):
     sign_ins.begin("cy", "hash", 60.0)
     assert len(sign_ins._open) == 1
     assert not sign_ins._cookies
+
+
+def test_a_sign_in_at_a_company_is_one_for_all_pages_and_does_not_come_back(now):
+    sign_ins = SignIns()
+    ada, again = (sign_ins.at_company(claims, 4600.0) for claims in ("ada, 1000", "ada, 1060"))
+
+    assert sign_ins.at_company("ada, 1000", 9999.0) is sign_ins.get(ada.id) is ada is not again
+    sign_ins.end(ada)
+    assert sign_ins.at_company("ada, 1000", 9999.0) is ada
+    with pytest.raises(AccessError, match="Sign in again"):
+        sign_ins.get(ada.id)
+    assert sign_ins.get(again.id) is again
+    now[0] = 4600.0
+    with pytest.raises(AccessError, match="Sign in again"):
+        sign_ins.get(again.id)
+    sign_ins.at_company("bob", 9999.0)
+    assert len(sign_ins._at_company) == 1

@@ -11,6 +11,7 @@ import streamlit as st
 
 from ragvoice.server import shared
 from ragvoice.server.realtime import PATH
+from ragvoice.ui.sign_in import current_sign_in
 
 if TYPE_CHECKING:
     from ragvoice.desk import Desk
@@ -48,5 +49,5 @@ def voice_widget(ticket: str, conversation_id: str | None, *, path: str = PATH, 
 def live_voice(desk: Desk, person: Person, conversation_id: str) -> str | None:
     """Draw it for this person. :return: The identifier of the turn that has just ended in the conversation, or None."""
     person.require("ask")
-    turn = voice_widget(shared.tickets.issue(person, conversation_id), conversation_id)
+    turn = voice_widget(shared.tickets.issue(person, conversation_id, current_sign_in()), conversation_id)
     return str(turn["turn_id"]) if turn else None
