@@ -29,6 +29,8 @@ class Admitted:
     conversation_id: str | None = None
     sign_in: str | None = None
     """Id of the `SignIn` that the connection ends with; None where nobody signs in."""
+    by_page: bool = False
+    """A page of this server has opened it, and shows what is answered."""
 
 
 class Tickets:
@@ -72,4 +74,4 @@ class Tickets:
                 raise AccessError("This ticket was used already; each is good for one connection. Reload the page.")
             self._used[content["number"]] = content["expires"]
         person = Person(content["name"], content["role"], tuple(content["groups"]))
-        return Admitted(person, content["conversation"], content["sign_in"])
+        return Admitted(person, content["conversation"], content["sign_in"], by_page=True)

@@ -78,6 +78,7 @@ def open_loop(admitted: Admitted, session: Session) -> LiveLoop:
         admitted.conversation_id,
         loop_options(session),
         as_of_now=lambda _: person_now(accounts, admitted),
+        shown=admitted.by_page,
     )
 
 

@@ -191,9 +191,9 @@ def test_the_ticket_says_who_speaks_and_in_which_conversation():
     protocols = {"sec-websocket-protocol": f"realtime, openai-insecure-api-key.{ticket}"}
     with door.connected(**protocols) as socket:
         assert socket.accepted_subprotocol == "realtime"
-        assert started(door, socket).admitted == Admitted(ada, "c1")
+        assert started(door, socket).admitted == Admitted(ada, "c1", by_page=True)
     with door.connected(authorization=f"Bearer {door.tickets.issue(ada)}", path=f"{PATH}?conversation_id=c2") as socket:
-        assert started(door, socket).admitted == Admitted(ada, "c2")
+        assert started(door, socket).admitted == Admitted(ada, "c2", by_page=True)
 
     refused(door, **protocols)  # used already
     refused(door)

@@ -18,7 +18,7 @@ from ragvoice.people.accounts import Accounts
 from ragvoice.people.person import Person
 from ragvoice.server import shared
 from ragvoice.server.session import Session
-from ragvoice.server.tickets import Admitted
+from ragvoice.server.tickets import Admitted, Tickets
 from ragvoice.settings import Settings
 from ragvoice.ui import asgi
 from ragvoice.voice.messages import LoopOptions
@@ -79,6 +79,16 @@ def test_both_ways_to_start_it_are_configured_alike(at_home, monkeypatch):
     filed = {f"{section}.{name}": value for section, values in sections.items() for name, value in values.items()}
     assert {name: value for name, value in given.items() if name != "server.port"} == filed
     assert given["client.showErrorDetails"] == "none"
+
+
+def test_what_no_log_keeps_is_held_for_pages_alone(at_home, monkeypatch):
+    asked = []
+    monkeypatch.setattr(shared.desk(), "loop", lambda *_, shown, **__: asked.append(shown))
+
+    tickets = Tickets()
+    for admitted in (tickets.redeem(tickets.issue(Person("ada"))), Admitted(Person(""))):
+        asgi.open_loop(admitted, Session("s"))
+    assert asked == [True, False]
 
 
 def test_a_connection_has_the_groups_of_now_and_ends_with_the_account(at_home, monkeypatch):
