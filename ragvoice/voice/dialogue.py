@@ -41,6 +41,7 @@ from ragvoice.voice.messages import (
     Recognised,
     Respond,
     Sound,
+    Tick,
     TurnEnded,
     TurnHeldUp,
     TurnYielded,
@@ -106,10 +107,16 @@ class Dialogue:
         utterance = self._utterance  # `VoiceLoop.hear` asks from another thread
         return utterance.unfinished_s if utterance else 0.0
 
+    def wakes_in_s(self, now: float) -> float | None:
+        """When it wants a `Tick`, if nothing else is given by then; None: never."""
+        return self._answers.resumes_in_s(now)
+
     def step(self, given: Input, now: float) -> list[Action]:
-        """:param now: seconds of any clock that runs evenly; it only says how far the player may be."""
+        """:param now: seconds of any clock that runs evenly; it says how far the player may be."""
         self._now, self._actions = now, []
         match given:
+            case Tick():
+                self._answers.end_long_pause(now)
             case Sound(frame):
                 for window_t, probability in self._detector.feed(frame):
                     self._window(window_t, probability)

@@ -35,6 +35,7 @@ from ragvoice.voice.messages import (
     Respond,
     Sound,
     StartTurn,
+    Tick,
     TurnHeldUp,
     Typed,
 )
@@ -303,6 +304,33 @@ def test_a_sound_that_keeps_coming_pauses_an_answer_once(scene: Scene) -> None:
     told = [event for _ in range(5) for event in events(scene.speak(0.064) + scene.silence(0.4))]
 
     assert told == [AnswerPaused(), AnswerResumed()]
+
+
+def test_a_pause_ends_although_no_more_sound_comes_and_the_next_answer_is_a_fresh_one(scene: Scene) -> None:
+    asked(scene)
+    scene.answer(said("You get 25 days.", 5.0))
+    assert scene.dialogue.wakes_in_s(scene.now) is None
+    assert events(scene.speak(0.032)) == [AnswerPaused()]
+    scene.now += 0.6
+    assert scene.dialogue.wakes_in_s(scene.now) == pytest.approx(0.4)
+    assert scene.give(Tick()) == []
+    scene.now += 0.401
+    assert events(scene.give(Tick())) == [AnswerResumed()]
+    assert scene.dialogue.wakes_in_s(scene.now) is None
+    scene.now += 2.0
+    (stopped,) = events(scene.give(Typed("And in Poland?")))
+    assert isinstance(stopped, Interrupted)
+    assert stopped.heard_s == pytest.approx(2.03, abs=0.01)  # it was silent for a second
+
+    scene.answer(said("There it is 26.", 5.0))
+    assert events(scene.speak(0.032)) == [AnswerPaused()]
+    scene.give(Typed("And here?"))
+    scene.answer(said("It is 25.", 5.0))
+    assert scene.dialogue.wakes_in_s(scene.now) is None, "the pause was that of the answer before"
+    scene.now += 1.0
+    (stopped,) = events(scene.give(Interrupt()))
+    assert isinstance(stopped, Interrupted)
+    assert stopped.heard_s == 1.0
 
 
 def test_what_is_not_heard_yet_is_not_paused(scene: Scene) -> None:

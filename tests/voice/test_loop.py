@@ -15,7 +15,17 @@ from scene import ReadsSamples, answer, level, said
 
 from ragvoice.datatypes import AudioChunk, Transcription
 from ragvoice.errors import AudioError, GenerationError, SpeechError
-from ragvoice.voice.events import Failed, Interrupted, NothingHeard, Partial, SpeechEnded, TurnEvent, VoiceEvent
+from ragvoice.voice.events import (
+    AnswerPaused,
+    AnswerResumed,
+    Failed,
+    Interrupted,
+    NothingHeard,
+    Partial,
+    SpeechEnded,
+    TurnEvent,
+    VoiceEvent,
+)
 from ragvoice.voice.loop import VoiceLoop
 from ragvoice.voice.messages import LoopOptions, Question
 from ragvoice.voicebot import Heard, Said, SaidOn
@@ -130,6 +140,16 @@ def test_an_interruption_closes_the_generator_after_it_was_told(bot: Bot) -> Non
 
     assert stopped == Interrupted("You get", 1.0, None)
     assert order[:4] == ["asked", stopped, "closed", "asked"]
+
+
+def test_an_answer_goes_on_when_the_microphone_is_switched_off_at_a_sound(loop: VoiceLoop) -> None:
+    loop.say("first")
+    stream = loop.events()
+    until(stream, Said)
+    loop.hear(level(1.0, 0.032))
+
+    assert until(stream, AnswerPaused)[-1] == AnswerPaused()
+    assert until(stream, AnswerResumed) == [AnswerResumed()]
 
 
 def test_an_action_that_fails_takes_no_other_with_it(bot: Bot) -> None:
