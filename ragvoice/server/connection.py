@@ -17,7 +17,7 @@ from ragvoice.datatypes import AudioChunk
 from ragvoice.errors import AccessError, RagVoiceError, UsageError
 from ragvoice.server.client_events import ClientEvent, ClientEventError, binary, parse
 from ragvoice.server.response_events import Json, new_id, server_event
-from ragvoice.server.server_events import ServerEvents, error_event
+from ragvoice.server.server_events import NOTHING_TO_ANSWER, ServerEvents, error_event
 from ragvoice.server.session import Session
 from ragvoice.server.sign_ins import SignIns
 from ragvoice.server.tickets import Admitted
@@ -152,6 +152,7 @@ class Connection:
             case "input_audio_buffer.clear":
                 if self._live:
                     self._live.clear()
+                self._by_hand = self._by_hand and not self._session.by_hand
                 await self._put_all(self._events.cleared())
             case "conversation.item.create":
                 text = event.text()
@@ -200,12 +201,9 @@ class Connection:
             self._by_hand = False
             if self._session.by_hand:
                 self._live.commit()
-            elif not self._session.responds:
-                self._live.respond()
+            self._live.respond()
         else:
-            raise UsageError(
-                "There is nothing to answer: speak, or send conversation.item.create with an input_text first."
-            )
+            raise UsageError(NOTHING_TO_ANSWER)
 
     def _interrupt(self, heard_s: float | None) -> None:
         if self._live:

@@ -133,11 +133,11 @@ class VoiceLoop:
         self._inbox.put(Commit())
 
     def respond(self) -> None:
-        """Answer the latest turn, where `LoopOptions.answer_at_once` is off."""
+        """Answer the latest turn, where `LoopOptions.answer_at_once` is off; `NothingToAnswer` where there is none."""
         self._inbox.put(Respond())
 
     def clear(self) -> None:
-        """What was said since the last turn does not count."""
+        """What was said since the last turn does not count; a turn that has ended stays one."""
         self._inbox.put(Clear())
 
     def events(self) -> Iterator[VoiceEvent]:
