@@ -143,9 +143,9 @@ class ServerEvents:
                 yield from self._begun()
                 if self._response:
                     yield from self._response.said(event)
-            case SaidOn(audio, rest_s):
+            case SaidOn(audio, last=last):
                 if self._response:
-                    yield from self._response.sound(audio, rest_s)
+                    yield from self._response.sound(audio, last=last)
             case Answer():
                 yield from self._begun()
                 answer = answer_json(event, None)

@@ -247,8 +247,10 @@ def test_a_sentence_that_comes_in_pieces_is_one_sound(door):
     tone = AudioChunk((0.5 * np.sin(np.arange(33_075) / 9)).astype(np.float32), 22_050)
     first, second, third = (AudioChunk(part, 22_050) for part in np.split(tone.samples_t, [9_000, 20_000]))
     with door.connected() as socket:
-        said = Said("You get 25 days.", CITATION, first, second.duration_s + third.duration_s)
-        started(door, socket).tell(said, SaidOn(second, third.duration_s), SaidOn(third, 0.0), ANSWER)
+        said = Said("You get 25 days.", CITATION, first, second.duration_s + third.duration_s, last=False)
+        remainder_s = 1e-17  # as sums of seconds leave it
+        pieces = SaidOn(second, third.duration_s, last=False), SaidOn(third, remainder_s, last=True)
+        started(door, socket).tell(said, *pieces, ANSWER)
         events = until(socket, "response.done")
 
     pieces = [event["delta"] for event in events if event["type"] == "response.output_audio.delta"]

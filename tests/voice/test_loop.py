@@ -230,9 +230,9 @@ def test_the_first_sentence_is_spoken_to_its_end_while_it_is_not_certain_that_it
     def ask(question: Question) -> Iterator[TurnEvent]:
         piece = said("You get 25 days.", 1.0)
         assert piece.audio is not None
-        yield replace(piece, rest_s=1.0)
+        yield replace(piece, rest_s=1.0, last=False)
         spoken.set()
-        yield SaidOn(piece.audio, 0.0)
+        yield SaidOn(piece.audio, 1e-17, last=True)
         went_on.set()
         yield answer("You get 25 days.")
 
