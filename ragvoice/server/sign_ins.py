@@ -26,7 +26,6 @@ from ragvoice.server.admission import check_origin
 PATH = "/v1/sign-in"
 HEADER = "X-Ragvoice-Offer"
 """A page of another site cannot send it."""
-COOKIE = "ragvoice_sign_in"
 OFFER_S = 60.0
 OVER = "Your sign-in is over: you have signed out, or your account has changed. Sign in again on the page."
 
@@ -122,9 +121,9 @@ class SignIns:
             self._cookies[_digest(cookie)] = sign_in
         return cookie, sign_in
 
-    def of(self, cookies: Mapping[str, str]) -> SignIn | None:
-        """Of a browser, by its cookies."""
-        found = self._cookies.get(_digest(cookies.get(COOKIE, "")))
+    def of(self, cookies: Mapping[str, str], host: str | None) -> SignIn | None:
+        """Of a browser, by its cookies. :param host: As in `cookie_name`."""
+        found = self._cookies.get(_digest(cookies.get(cookie_name(host), "")))
         return found if found is not None and self.is_open(found) else None
 
     def _begin(self, sign_in: SignIn) -> None:
@@ -135,6 +134,14 @@ class SignIns:
         self._open = sign_ins
         self._offers = {offer: made for offer, made in self._offers.items() if made[0].id in sign_ins}
         self._cookies = {cookie: one for cookie, one in self._cookies.items() if one.id in sign_ins}
+
+
+def cookie_name(host: str | None) -> str:
+    """Another one for each port: a browser sends the cookies of a host to all of its ports, and keeps one of a name.
+
+    :param host: The Host header.
+    """
+    return f"ragvoice_sign_in_{_digest((host or '').lower())[:8]}"
 
 
 def sign_in_route(sign_ins: SignIns) -> Route:
@@ -149,11 +156,12 @@ def sign_in_route(sign_ins: SignIns) -> Route:
         response = Response(status_code=204)
         https = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
         seconds = max(0, int(sign_in.until - time.time()))
-        response.set_cookie(COOKIE, cookie, max_age=seconds, secure=https, httponly=True, samesite="strict")
+        name = cookie_name(request.headers.get("host"))
+        response.set_cookie(name, cookie, max_age=seconds, secure=https, httponly=True, samesite="strict")
         return response
 
     return Route(PATH, endpoint, methods=["POST"], name="sign-in")
 
 
-def _digest(cookie: str) -> str:
-    return hashlib.sha256(cookie.encode()).hexdigest()
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

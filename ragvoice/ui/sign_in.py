@@ -147,7 +147,7 @@ def _kept() -> SignIn | None:
         check_origin(headers.get("origin"), headers.get("host"))
     except AccessError:
         return None
-    return shared.sign_ins.of(st.context.cookies)
+    return shared.sign_ins.of(st.context.cookies, headers.get("host"))
 
 
 def _give_cookie() -> None:

@@ -17,10 +17,11 @@ from ragvoice.people.accounts import Accounts
 from ragvoice.people.passwords import Brake
 from ragvoice.people.person import Person
 from ragvoice.server import shared
-from ragvoice.server.sign_ins import COOKIE
+from ragvoice.server.sign_ins import cookie_name
 from ragvoice.ui import sign_in, voice_widget
 
 GOOD = "a long password"
+COOKIE = cookie_name("localhost:8501")
 
 
 @pytest.fixture(autouse=True)
