@@ -26,8 +26,6 @@ from ragvoice.server.sign_ins import SignIns
 
 PATH = "/v1/realtime"
 MAX_CONNECTIONS = 64
-PER_PERSON = 4
-"""Pages that somebody has open at a time."""
 TRY_AGAIN_LATER = 1013
 
 
@@ -36,10 +34,12 @@ def realtime_route(
     authenticate: Authenticate,
     sign_ins: SignIns,
     *,
+    per_person: int,
     max_connections: int = MAX_CONNECTIONS,
-    per_person: int = PER_PERSON,
 ) -> WebSocketRoute:
-    """:param max_connections: Of all people together. :param per_person: Of one person, so that nobody takes all."""
+    """:param per_person: Connections of one person, so that nobody takes all.
+    :param max_connections: Of all people together.
+    """
     connected = Counter[str]()
 
     async def endpoint(websocket: WebSocket) -> None:
