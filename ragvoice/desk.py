@@ -107,6 +107,7 @@ class Desk:
         options: LoopOptions | None = None,
         *,
         as_of_now: Callable[[Person], Person] = lambda person: person,
+        shown: bool = False,
     ) -> VoiceLoop:
         """A conversation by voice, whose turns wait, are answered and are logged like those of `ask`.
 
@@ -114,6 +115,7 @@ class Desk:
 
         :param conversation_id: A stored one or a new identifier; None begins a new one.
         :param as_of_now: Their rights and groups, looked up before each turn; raises AccessError for who has none.
+        :param shown: A page shows the turns: those that no log keeps wait for it, see `unlogged`.
         :raises AccessError, UsageError: as `ask`. :raises ModelError, VectorIndexError: see `models`.
         """
         from ragvoice.voice.loop import VoiceLoop
@@ -125,7 +127,7 @@ class Desk:
         def begin(question: str | Transcription) -> tuple[FollowedTurn, Generator[Event]]:
             asker = as_of_now(person)
             history = self._said_in(asker, talk)
-            followed = self._followed(asker, history, talk, "spoken", live=True)
+            followed = self._followed(asker, history, talk, "spoken", live=True, shown=shown)
             return followed, self._queued(asker, question, history, "spoken", speak=True)
 
         def prepare(partial: str) -> None:
@@ -135,10 +137,18 @@ class Desk:
 
         turns = SpokenTurns(
             begin,
-            lambda turn_id, heard: self._log.shorten(turn_id, heard, person=person.name),
-            lambda turn_id: self._log.withdraw(turn_id, person=person.name),
+            lambda turn_id, heard: self._shorten(person, turn_id, heard),
+            lambda turn_id: self._withdraw(person, turn_id),
         )
         return VoiceLoop(turns.ask, bot.recogniser, options, prepare=prepare, on_interrupted=turns.interrupted)
+
+    def _shorten(self, person: Person, turn_id: str, heard: str) -> None:
+        self._unlogged.shorten(turn_id, heard)
+        self._log.shorten(turn_id, heard, person=person.name)
+
+    def _withdraw(self, person: Person, turn_id: str) -> None:
+        self._unlogged.withdraw(turn_id)
+        self._log.withdraw(turn_id, person=person.name)
 
     def _followed(
         self,
@@ -148,6 +158,7 @@ class Desk:
         style: Style,
         *,
         live: bool,
+        shown: bool = False,
     ) -> FollowedTurn:
         def record(answer: Answer) -> None:
             logged = self._recorder.record(
@@ -158,7 +169,7 @@ class Desk:
                 history=history,
                 conversation_id=conversation_id,
             )
-            if live and not logged and conversation_id:
+            if shown and not logged and conversation_id:
                 self._unlogged.add(person.name, conversation_id, answer)
 
         return FollowedTurn(record, closed_is_heard=not live)
@@ -190,10 +201,11 @@ class Desk:
         person.require("ask")
         return Conversations(self._log, person.name)
 
-    def take_unlogged(self, person: Person, conversation_id: str) -> list[Answer]:
-        """What the live voice has answered and no log keeps, because of the settings or a full disk; each once."""
+    def unlogged(self, person: Person, conversation_id: str) -> list[Answer]:
+        """What the live voice of a page has answered in the last minutes, as far as it was heard, and no log keeps,
+        because of the settings or a full disk."""
         person.require("ask")
-        return self._unlogged.take(person.name, conversation_id)
+        return self._unlogged.of(person.name, conversation_id)
 
     def rate(self, person: Person, turn_id: str, rating: int, reason: str = "") -> None:
         """:param rating: 1 or -1. :raises UsageError: when this person has no such turn, or for another rating."""
@@ -237,6 +249,7 @@ class Desk:
         from ragvoice.turns.log import Selection
 
         person.require("people")
+        self._unlogged.forget(name)
         return self._log.forget(Selection(person=name))
 
     @property

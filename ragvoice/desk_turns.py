@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ragvoice.datatypes import Answer, Citation
 from ragvoice.errors import TurnLogError
@@ -123,24 +123,70 @@ class SpokenTurns:
                 self._shorten(logged, event.heard_text)
 
 
-class Unlogged:
-    """Answers of the live voice that are in no log, for the page to show: the latest ones, until it takes them."""
+@dataclass(frozen=True)
+class _Kept:
+    person: str
+    conversation_id: str
+    answer: Answer
+    until: float
+    """On the monotonic clock."""
 
-    def __init__(self, keep: int = 100):
-        self._kept = deque[tuple[str, str, Answer]](maxlen=keep)
+
+class Unlogged:
+    """Answers of the live voice that are in no log, for the page that shows them: each for minutes, in memory only."""
+
+    def __init__(self, keep: int = 100, keep_s: float = 120.0):
+        """:param keep_s: For longer than an answer is spoken: until then it may be interrupted."""
+        self._keep = keep
+        self._keep_s = keep_s
+        self._kept = dict[str, _Kept]()
+        """By turn_id, oldest first."""
         self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
 
     def add(self, person: str, conversation_id: str, answer: Answer) -> None:
         with self._lock:
-            self._kept.append((person, conversation_id, answer))
+            self._kept[answer.turn_id] = _Kept(person, conversation_id, answer, time.monotonic() + self._keep_s)
+            while len(self._kept) > self._keep:
+                del self._kept[next(iter(self._kept))]
+            self._forget_in_time()
 
-    def take(self, person: str, conversation_id: str) -> list[Answer]:
-        """Oldest first; none of them is here any more afterwards."""
+    def of(self, person: str, conversation_id: str) -> list[Answer]:
+        """Oldest first."""
+        now = time.monotonic()
         with self._lock:
-            taken = [one for one in self._kept if one[:2] == (person, conversation_id)]
-            for one in taken:
-                self._kept.remove(one)
-        return [answer for _, _, answer in taken]
+            kept = [one for one in self._kept.values() if one.until > now]
+        return [one.answer for one in kept if (one.person, one.conversation_id) == (person, conversation_id)]
+
+    def shorten(self, turn_id: str, heard: str) -> None:
+        """As `TurnLog.shorten`."""
+        with self._lock:
+            kept = self._kept.get(turn_id)
+            if kept and kept.answer.answer.strip() != heard.strip():
+                self._kept[turn_id] = replace(kept, answer=replace(kept.answer, answer=heard, confidence=0.0))
+
+    def withdraw(self, turn_id: str) -> None:
+        with self._lock:
+            self._kept.pop(turn_id, None)
+
+    def forget(self, person: str) -> None:
+        with self._lock:
+            self._kept = {turn_id: one for turn_id, one in self._kept.items() if one.person != person}
+
+    def _forget_in_time(self) -> None:
+        """Nobody may ever look again."""
+        if self._kept and self._timer is None:
+            first = min(one.until for one in self._kept.values())
+            self._timer = threading.Timer(max(0.0, first - time.monotonic()), self._forget_old)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _forget_old(self) -> None:
+        now = time.monotonic()
+        with self._lock:
+            self._kept = {turn_id: one for turn_id, one in self._kept.items() if one.until > now}
+            self._timer = None
+            self._forget_in_time()
 
 
 def cut_short(begun: Answer, said: Sequence[Said], heard: str | None = None) -> Answer:

@@ -37,6 +37,11 @@ def home() -> Path:
     return Path(named).expanduser() if named else user_data_path("ragvoice", appauthor=False)
 
 
+def _evaluation_folders() -> tuple[Path, ...]:
+    public = os.environ.get("RAGVOICE_EVAL_DATA")
+    return (Path("data"), *([Path(public)] if public else []))
+
+
 class Settings(BaseSettings):
     """A model setting takes a catalogue name, a hub id (`org/name`) or a local folder."""
 
@@ -47,6 +52,9 @@ class Settings(BaseSettings):
     document_folders: Annotated[tuple[Path, ...], NoDecode] = ()
     """Folders that an owner may ingest from the page, with what lies below, besides the uploads and what the index
     knows already; an admin may name any. Separated by commas in the environment."""
+    evaluation_folders: Annotated[tuple[Path, ...], NoDecode] = Field(default_factory=_evaluation_folders)
+    """Folders whose sets of questions an owner may evaluate from the page, with what lies below; an admin may name any.
+    `data`, the sample company, and RAGVOICE_EVAL_DATA if it is set. Separated by commas in the environment."""
     groups: Annotated[tuple[str, ...], NoDecode] = ()
     """Who asks, besides `everyone`; RAGVOICE_GROUPS=A,B in the environment."""
 
@@ -167,7 +175,7 @@ class Settings(BaseSettings):
     sign_in_hours: int = Field(12, ge=1)
     """After so many hours people sign in to the page again."""
 
-    @field_validator("document_folders", "groups", "oidc_owners", "oidc_admins", mode="before")
+    @field_validator("document_folders", "evaluation_folders", "groups", "oidc_owners", "oidc_admins", mode="before")
     @classmethod
     def _split_at_commas(cls, value: object) -> object:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value

@@ -78,6 +78,8 @@ class Said:
     """Its sound, or the beginning of it."""
     rest_s: float = 0.0
     """Seconds of its sound that are still to come, as `SaidOn`."""
+    last: bool = True
+    """No more of its sound comes."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ class SaidOn:
 
     audio: AudioChunk
     rest_s: float
-    """As of `Said`; 0 with the last piece."""
+    last: bool
+    """Both as of `Said`."""
 
 
 Event = Heard | Found | Draft | Said | SaidOn | Answer
@@ -264,9 +267,12 @@ class VoiceBot:
         rest = sound.samples
         for number, piece in enumerate(sound.pieces):
             rest -= len(piece.samples_t)
-            rest_s = rest / sound.sample_rate_hz
+            rest_s, last = rest / sound.sample_rate_hz, rest == 0
             clock.first_audio()
-            yield SaidOn(piece, rest_s) if number else Said(text if written else "", citation, piece, rest_s)
+            if number:
+                yield SaidOn(piece, rest_s, last)
+            else:
+                yield Said(text if written else "", citation, piece, rest_s, last)
 
 
 @dataclass(frozen=True)

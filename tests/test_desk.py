@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from ingest.documents import Chunking
 from ingest.job import ingest
 from ragvoice.datatypes import Answer, AudioChunk, Message, ModelNames, Passage
 from ragvoice.desk import Desk, Models
-from ragvoice.desk_turns import SpokenTurns
+from ragvoice.desk_turns import SpokenTurns, Unlogged
 from ragvoice.errors import AccessError, BusyError, TurnLogError, UsageError, VectorIndexError
 from ragvoice.fair_queue import FairQueue, Waiting
 from ragvoice.people.person import Person
@@ -310,9 +312,9 @@ def test_models_are_loaded_once_and_asked_for_again_while_there_is_no_index(
     assert len(tries) == 2
 
 
-def begin(desk: Desk, question: str = "How many days?") -> tuple[SpokenTurns, Iterator[object]]:
+def begin(desk: Desk, question: str = "How many days?", *, shown: bool = False) -> tuple[SpokenTurns, Iterator[object]]:
     """The turns of Ada's voice loop, and the events of the first of them."""
-    loop = desk.loop(ADA, TALK)
+    loop = desk.loop(ADA, TALK, shown=shown)
     turns = loop._on_interrupted.__self__  # type: ignore[union-attr]
     loop.close()
     return turns, turns.ask(question)
@@ -359,22 +361,59 @@ def test_a_turn_on_half_a_question_was_never_asked(desk: Desk, bot: ScriptedBot,
     assert [history for _, history, _ in bot.asked] == [()] * 4
 
 
-def test_what_the_voice_told_and_no_log_keeps_is_handed_out_once_and_to_its_person(
-    index: DocumentIndex, log: TurnLog, bot: ScriptedBot
-) -> None:
+@pytest.fixture
+def desk_without_log(index: DocumentIndex, log: TurnLog, bot: ScriptedBot) -> Desk:
     recorder = Recorder(log, lambda: Circumstances({}, {}, "1", "c"), str, keep=False)
-    desk = Desk(Settings.model_construct(), lambda: models(bot, index), log, recorder)
-    turns, events = begin(desk)
+    return Desk(Settings.model_construct(), lambda: models(bot, index), log, recorder)
+
+
+def test_what_the_voice_told_a_page_and_no_log_keeps_is_there_for_its_person_as_it_was_heard(
+    desk_without_log: Desk, log: TurnLog
+) -> None:
+    desk = desk_without_log
+    turns, events = begin(desk, shown=True)
     answer = answer_of(events)
     read_until(events := turns.ask("And in Poland?"), Said)
     turns.interrupted(Interrupted("Fir", 0.2))
     events.close()  # type: ignore[attr-defined]
     answer_of(desk.ask(ADA, "Typed", conversation_id=TALK))  # whoever asks so has the answer already
 
-    assert desk.take_unlogged(BOB, TALK) == desk.take_unlogged(ADA, "other" * 6) == []
-    assert [one.answer for one in desk.take_unlogged(ADA, TALK)] == [answer.answer, "Fir"]
-    assert desk.take_unlogged(ADA, TALK) == []
+    assert desk.unlogged(BOB, TALK) == desk.unlogged(ADA, "other" * 6) == []
+    assert [one.answer for one in desk.unlogged(ADA, TALK)] == [answer.answer, "Fir"]
+    turns.interrupted(Interrupted(answer.answer, 2.0, answer.turn_id))
+    assert desk.unlogged(ADA, TALK)[0] == answer
+    turns.interrupted(Interrupted("First", 0.4, answer.turn_id))
+    assert [(one.answer, one.confidence) for one in desk.unlogged(ADA, TALK)] == [("First", 0), ("Fir", 0)]
+    turns.interrupted(Interrupted("", 0.0, answer.turn_id, continues=True))
+    assert [one.answer for one in desk.unlogged(ADA, TALK)] == ["Fir"]
     assert log.count(Selection()) == 0
+
+
+def test_of_what_nobody_shows_nothing_is_held(desk_without_log: Desk) -> None:
+    _, events = begin(desk_without_log)
+    answer_of(events)
+    assert desk_without_log.unlogged(ADA, TALK) == []
+
+
+def test_what_no_log_keeps_is_forgotten_with_the_persons_turns_and_in_minutes_by_itself(desk_without_log: Desk) -> None:
+    desk, admin = desk_without_log, Person("root", "admin")
+    answer = answer_of(begin(desk, shown=True)[1])
+    desk.forget_turns(admin, "bob")
+    assert desk.unlogged(ADA, TALK) == [answer]
+    desk.forget_turns(admin, "ada")
+    assert desk.unlogged(ADA, TALK) == []
+
+    unlogged = Unlogged(keep=2, keep_s=0.05)
+    for turn_id in ("t1", "t2", "t3"):
+        unlogged.add("ada", TALK, replace(answer, turn_id=turn_id))
+    assert [one.turn_id for one in unlogged.of("ada", TALK)] == ["t2", "t3"]
+    for _ in range(100):
+        if not unlogged._kept:
+            break
+        time.sleep(0.05)
+    assert not unlogged._kept, "although nobody has looked"
+    unlogged.add("ada", TALK, answer)
+    assert unlogged.of("ada", TALK) == [answer]
 
 
 def test_an_interruption_before_a_turn_has_begun_leaves_the_one_before_as_it_was(desk: Desk, log: TurnLog) -> None:

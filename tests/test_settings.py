@@ -50,6 +50,16 @@ def test_groups_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch, value: 
     assert read_settings().groups == groups
 
 
+def test_sets_of_questions_for_owners_are_the_sample_company_and_the_public_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert read_settings().evaluation_folders == (Path("data"),)
+    monkeypatch.setenv("RAGVOICE_EVAL_DATA", "/srv/sets")
+    assert read_settings().evaluation_folders == (Path("data"), Path("/srv/sets"))
+    monkeypatch.setenv("RAGVOICE_EVALUATION_FOLDERS", "/srv/mine,/srv/yours")
+    assert read_settings().evaluation_folders == (Path("/srv/mine"), Path("/srv/yours"))
+
+
 def test_groups_in_a_file_are_a_list_or_a_string() -> None:
     Path("ragvoice.toml").write_text('groups = ["hr", "board"]\n')
     assert read_settings().groups == ("hr", "board")

@@ -66,6 +66,8 @@ def test_each_piece_of_a_sentence_says_how_much_sound_is_still_to_come(spoken_tu
         assert rest_s == pytest.approx(0.0 if kind is Said else left_s + piece.duration_s)
     assert rests[0][1] > 0
     assert rests[-1][1] == 0
+    said = [event for event in spoken_turn if isinstance(event, Said | SaidOn)]
+    assert [event.last for event in said] == [event.rest_s == 0 for event in said]
 
 
 def test_each_document_is_named_aloud_once_after_its_sentence_and_not_written(spoken_turn: list[Event]) -> None:

@@ -203,6 +203,7 @@ class _Screen:
                 print_sources(event)
                 return True
             case Failed():
+                self._begun = False
                 self._line("")
                 typer.echo(f"ragvoice: {event.error}", err=True)
                 return True

@@ -27,7 +27,19 @@ _ANSWERING = ("voicebot.py", "sentences.py", "build.py", "build_adapter.py", "lo
 """Modules that an answer depends on; a change in them makes earlier answers old."""
 _LIBRARIES = ("ctranslate2", "faiss-cpu", "bm25s", "tokenizers", "transformers", "torch")
 _FOLDER = re.compile(r"(?<![\w/:.])~?/(?:[^\s/'\"]+/)+")
-_NOT_DECISIVE = frozenset({"index", "groups", "threads", "person", "turn_log", "turn_log_days", "turns"})
+_NOT_DECISIVE = frozenset(
+    {
+        "index",
+        "document_folders",
+        "evaluation_folders",
+        "groups",
+        "threads",
+        "person",
+        "turn_log",
+        "turn_log_days",
+        "turns",
+    }
+)
 """The generation of the index says more than its folder, each question brings its own groups, and the others change no
 answer."""
 

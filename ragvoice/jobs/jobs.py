@@ -48,6 +48,7 @@ class Jobs:
         keep: int = 40,
         home: Path | None = None,
         folders: Sequence[Path] = (),
+        datasets: Sequence[Path] = (),
     ):
         """
         :param folder: Of the jobs, RAGVOICE_HOME/jobs.
@@ -57,6 +58,7 @@ class Jobs:
         :param keep: Finished jobs that are kept, the newest.
         :param home: RAGVOICE_HOME, of which ingests read the uploads only.
         :param folders: That an owner's ingests may name; see `folders`.
+        :param datasets: That an owner's evaluations may name; see `datasets`.
         """
         self._folder = folder.expanduser().resolve()
         self._index = index
@@ -65,6 +67,7 @@ class Jobs:
         self._keep = keep
         self._home = home
         self._folders = tuple(folders)
+        self._datasets = tuple(datasets)
 
     def start(self, person: Person, work: Work) -> Job:
         """:raises AccessError: when the person may not, or not with the folders that the work names.
@@ -77,7 +80,15 @@ class Jobs:
             self._prune()
             created = time.time()
             id_ = f"{datetime.fromtimestamp(created, UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-            place = Place(self._index, self._reports, id_, person.groups, self._home, self.folders(person))
+            place = Place(
+                self._index,
+                self._reports,
+                id_,
+                person.groups,
+                self._home,
+                self.folders(person),
+                self.datasets(person),
+            )
             arguments, alone = work.arguments(place), work.alone(place)
             self._refuse_second(alone)
             made = {
@@ -98,10 +109,11 @@ class Jobs:
 
         Who may change the settings may name any; to others what the index was made from is open, too.
         """
-        if person.may("settings"):
-            return None
-        known = (*self._folders, *ingested_folders(self._index))
-        return tuple(sorted({folder.expanduser().resolve() for folder in known}))
+        return None if person.may("settings") else _resolved(*self._folders, *ingested_folders(self._index))
+
+    def datasets(self, person: Person) -> tuple[Path, ...] | None:
+        """What this person's evaluations may name, with what lies below; None, for who may change the settings: any."""
+        return None if person.may("settings") else _resolved(*self._datasets)
 
     def list(self, person: Person, *kinds: str) -> builtins.list[Job]:
         """Those that the person may see, newest first.
@@ -182,6 +194,10 @@ class Jobs:
         finished = sorted((job for job in self._all() if job.state != "running"), key=lambda job: job.created)
         for job in finished[: -self._keep]:
             shutil.rmtree(self._folder / job.id, ignore_errors=True)
+
+
+def _resolved(*folders: Path) -> tuple[Path, ...]:
+    return tuple(sorted({folder.expanduser().resolve() for folder in folders}))
 
 
 def _may_see(person: Person, job: Job) -> bool:

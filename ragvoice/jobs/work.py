@@ -32,6 +32,8 @@ class Place:
     """RAGVOICE_HOME; None where it has no place among the documents anyway."""
     folders: tuple[Path, ...] | None = None
     """Whose documents may be ingested, besides the uploads; None: any."""
+    datasets: tuple[Path, ...] | None = None
+    """Whose sets of questions may be evaluated; None: any."""
 
 
 class Work(Protocol):
@@ -90,10 +92,11 @@ class Ingest:
                 continue
             if any(part.startswith(".") for part in named.parts):
                 raise UsageError(f"{path} is hidden. Such folders hold keys and settings, not documents.")
-            if place.folders is not None and not any(map(named.is_relative_to, place.folders)):
+            if not _is_below(path, place.folders):
+                folders = _listed(place.folders, "the uploads alone")
                 raise AccessError(
-                    f"{path} is not among the folders that you may ingest: {_listed(place.folders)}. Upload its files, "
-                    "or ask an administrator to ingest it once or to add it to the setting document_folders."
+                    f"{path} is not among the folders that you may ingest: {folders}. Upload its files, or ask an "
+                    "administrator to ingest it once or to add it to the setting document_folders."
                 )
         flags = [f"--index={place.index}", "--json"]
         flags += [f"--name={self.prefix}"] if self.prefix else []
@@ -142,6 +145,12 @@ class Evaluate:
         return f"the evaluation of {self.dataset.name}"
 
     def arguments(self, place: Place) -> list[str]:
+        if not _is_below(self.dataset, place.datasets):
+            raise AccessError(
+                f"{self.dataset} is not among the folders whose questions you may evaluate: "
+                f"{_listed(place.datasets, 'there is none')}. Ask an administrator to add it to the setting "
+                "evaluation_folders."
+            )
         if not (self.dataset.expanduser() / "questions.jsonl").is_file():
             raise UsageError(f"{self.dataset} is no set of questions: it has no questions.jsonl.")
         report = place.reports / place.id
@@ -230,8 +239,13 @@ class Pull:
         return ["models", "pull", "--", self.model]
 
 
-def _listed(folders: tuple[Path, ...]) -> str:
-    return ", ".join(map(str, folders)) or "the uploads alone"
+def _is_below(path: Path, folders: tuple[Path, ...] | None) -> bool:
+    """:param folders: Resolved; None: any folder."""
+    return folders is None or any(map(path.expanduser().resolve().is_relative_to, folders))
+
+
+def _listed(folders: tuple[Path, ...] | None, none: str) -> str:
+    return ", ".join(map(str, folders or ())) or none
 
 
 def _reads(path: Path, home: Path) -> bool:

@@ -43,7 +43,8 @@ def merged_models(home: Path, store: ModelStore) -> list[MergedModel]:
 
 
 def remove(model: MergedModel, store: ModelStore) -> None:
-    """At once: a kill leaves no half of it. A process that answers with it has its weights in memory."""
+    """At once: a kill leaves no half of it. A process that has loaded it goes on answering: what it has read or mapped
+    of the files stays with it to its end."""
     gone = store.root / ".partial" / f"removing-{model.name}"
     shutil.rmtree(gone, ignore_errors=True)
     gone.parent.mkdir(parents=True, exist_ok=True)

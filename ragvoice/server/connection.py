@@ -14,14 +14,17 @@ import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ragvoice.datatypes import AudioChunk
-from ragvoice.errors import RagVoiceError, UsageError
+from ragvoice.errors import AccessError, RagVoiceError, UsageError
 from ragvoice.server.client_events import ClientEvent, ClientEventError, binary, parse
 from ragvoice.server.response_events import Json, new_id, server_event
-from ragvoice.server.server_events import ServerEvents, error_event
+from ragvoice.server.server_events import NOTHING_TO_ANSWER, ServerEvents, error_event
 from ragvoice.server.session import Session
+from ragvoice.server.sign_ins import SignIns
 from ragvoice.server.tickets import Admitted
-from ragvoice.voice.events import VoiceEvent
+from ragvoice.voice.events import Failed, VoiceEvent
 
+NOT_ADMITTED = 4401
+"""Code with which a connection is closed."""
 _OUTGOING = 32
 """Events that wait for a slow client before the loop's thread waits too."""
 _RETRY_AFTER_S = 3.0
@@ -52,17 +55,23 @@ OpenLoop = Callable[[Admitted, Session], LiveLoop]
 
 
 class Connection:
-    """One client. The loop is opened at the first sound or question: a page that only lies open costs nothing."""
+    """One client. The loop is opened at the first sound or question: a page that only lies open costs nothing.
 
-    def __init__(self, websocket: WebSocket, admitted: Admitted, open_loop: OpenLoop):
+    With the first message on either side after the end of the client's sign-in, or when a turn is refused for want of
+    rights, the client is told why and the connection is closed.
+    """
+
+    def __init__(self, websocket: WebSocket, admitted: Admitted, open_loop: OpenLoop, sign_ins: SignIns):
         self._websocket = websocket
         self._admitted = admitted
         self._open_loop = open_loop
+        self._sign_ins = sign_ins
         self._session = Session(new_id("sess"))
         self._events = ServerEvents(self._session, admitted.conversation_id or "")
         self._live: LiveLoop | None = None
         self._pumping = threading.Thread()
-        self._outgoing: asyncio.Queue[Json] = asyncio.Queue(_OUTGOING)
+        self._outgoing: asyncio.Queue[Json | None] = asyncio.Queue(_OUTGOING)
+        """None closes the connection."""
         self._closed = False
         self._unasked: list[str] = []
         """Typed messages that wait for `response.create`."""
@@ -88,20 +97,23 @@ class Connection:
 
     async def _send(self) -> None:
         try:
-            while True:
-                await self._websocket.send_text(json.dumps(await self._outgoing.get()))
-        except (WebSocketDisconnect, RuntimeError, OSError):  # gone; `receive` will say so
-            self._closed = True
-            while True:
-                await self._outgoing.get()
+            while (event := await self._outgoing.get()) is not None:
+                await self._websocket.send_text(json.dumps(event))
+            await self._websocket.close(NOT_ADMITTED)
+        except (WebSocketDisconnect, RuntimeError, OSError):  # gone
+            pass
+        self._closed = True  # `receive` will say so
+        while True:
+            await self._outgoing.get()
 
-    async def _put(self, event: Json) -> None:
+    async def _put(self, event: Json | None) -> None:
         if not self._closed:
             await self._outgoing.put(event)
 
     async def _received(self, message: Any) -> None:
         event: ClientEvent | None = None
         try:
+            self._check_sign_in()
             if message.get("bytes") is not None:
                 await self._hear(binary(message["bytes"], self._session.input_format))
                 return
@@ -110,9 +122,16 @@ class Connection:
         except RagVoiceError as error:
             event_id = event.event_id if event else getattr(error, "event_id", None)
             await self._report(error, event_id)
+            if isinstance(error, AccessError):
+                await self._put(None)
         except Exception as error:  # the connection outlives one bad message
             _log.exception("The voice door failed at %s", event.type if event else "a message")
             await self._report(RagVoiceError(f"The server failed at this message: {error}"), None)
+
+    def _check_sign_in(self) -> None:
+        """:raises AccessError: when it is over."""
+        if self._admitted.sign_in is not None:
+            self._sign_ins.get(self._admitted.sign_in)
 
     async def _report(self, error: RagVoiceError, event_id: str | None) -> None:
         """The same words not with every frame."""
@@ -133,6 +152,7 @@ class Connection:
             case "input_audio_buffer.clear":
                 if self._live:
                     self._live.clear()
+                self._by_hand = self._by_hand and not self._session.by_hand
                 await self._put_all(self._events.cleared())
             case "conversation.item.create":
                 text = event.text()
@@ -181,12 +201,9 @@ class Connection:
             self._by_hand = False
             if self._session.by_hand:
                 self._live.commit()
-            elif not self._session.responds:
-                self._live.respond()
+            self._live.respond()
         else:
-            raise UsageError(
-                "There is nothing to answer: speak, or send conversation.item.create with an input_text first."
-            )
+            raise UsageError(NOTHING_TO_ANSWER)
 
     def _interrupt(self, heard_s: float | None) -> None:
         if self._live:
@@ -224,7 +241,14 @@ class Connection:
     def _pump(self, live: LiveLoop, asyncio_loop: asyncio.AbstractEventLoop) -> None:
         """What the loop tells, until it is closed; waits where the client is slow. Runs in a thread of its own."""
         for event in live.events():
-            for translated in self._events.translate(event):
+            try:
+                self._check_sign_in()
+            except AccessError as error:
+                event = Failed(error)
+            told: list[Json | None] = [*self._events.translate(event)]
+            if isinstance(event, Failed) and isinstance(event.error, AccessError):
+                told.append(None)
+            for translated in told:
                 if self._closed or asyncio_loop.is_closed():
                     break
                 asyncio.run_coroutine_threadsafe(self._put(translated), asyncio_loop).result()

@@ -2,9 +2,9 @@
 
 Text frames are JSON events (`client_events`, `server_events`); a binary frame is sound as `input_audio_buffer.append`
 carries it, without base64. What cannot be used is answered with an `error` event and the connection goes on. A client
-that goes away closes its loop.
+that goes away closes its loop, and so does one whose sign-in is over.
 
-Close codes: 4401 not admitted; 1013 too many connections.
+Close codes: 4401 not admitted, or not any more; 1013 too many connections.
 """
 
 from __future__ import annotations
@@ -20,24 +20,26 @@ from starlette.websockets import WebSocket
 from ragvoice.errors import AccessError, BusyError, RagVoiceError
 from ragvoice.people.loopback import is_local
 from ragvoice.server.admission import Authenticate, check_origin, ticket_of
-from ragvoice.server.connection import Connection, OpenLoop
+from ragvoice.server.connection import NOT_ADMITTED, Connection, OpenLoop
 from ragvoice.server.server_events import error_event
+from ragvoice.server.sign_ins import SignIns
 
 PATH = "/v1/realtime"
 MAX_CONNECTIONS = 64
-PER_PERSON = 4
-"""Pages that somebody has open at a time."""
-NOT_ADMITTED, TRY_AGAIN_LATER = 4401, 1013
+TRY_AGAIN_LATER = 1013
 
 
 def realtime_route(
     open_loop: OpenLoop,
     authenticate: Authenticate,
+    sign_ins: SignIns,
     *,
+    per_person: int,
     max_connections: int = MAX_CONNECTIONS,
-    per_person: int = PER_PERSON,
 ) -> WebSocketRoute:
-    """:param max_connections: Of all people together. :param per_person: Of one person, so that nobody takes all."""
+    """:param per_person: Connections of one person, so that nobody takes all.
+    :param max_connections: Of all people together.
+    """
     connected = Counter[str]()
 
     async def endpoint(websocket: WebSocket) -> None:
@@ -48,6 +50,8 @@ def realtime_route(
             check_origin(websocket.headers.get("origin"), websocket.headers.get("host"))
             admitted = authenticate(ticket_of(websocket.headers.get("authorization"), offered), local)
             admitted.person.require("ask")
+            if admitted.sign_in is not None:
+                sign_ins.get(admitted.sign_in)
         except AccessError as error:
             await _refuse(websocket, error, NOT_ADMITTED)
             return
@@ -63,7 +67,7 @@ def realtime_route(
         chosen = admitted.conversation_id or websocket.query_params.get("conversation_id") or uuid.uuid4().hex
         connected[name] += 1
         try:
-            await Connection(websocket, replace(admitted, conversation_id=chosen), open_loop).run()
+            await Connection(websocket, replace(admitted, conversation_id=chosen), open_loop, sign_ins).run()
         finally:
             connected[name] -= 1
             if not connected[name]:

@@ -74,13 +74,13 @@ class ResponseEvents:
         )
         if said.audio is not None:
             self._resampler = Resampler(said.audio.sample_rate_hz, self._session.output_format.rate_hz)
-            yield from self.sound(said.audio, said.rest_s)
+            yield from self.sound(said.audio, last=said.last)
 
-    def sound(self, audio: AudioChunk, rest_s: float) -> Iterator[Json]:
-        """:param rest_s: How much of the sentence comes after it."""
+    def sound(self, audio: AudioChunk, *, last: bool) -> Iterator[Json]:
+        """:param last: It is the end of its sentence."""
         if self._written or self._resampler is None:
             return
-        for piece in _pieces(self._resampler.resample(audio, last=not rest_s), self._session.output_format):
+        for piece in _pieces(self._resampler.resample(audio, last=last), self._session.output_format):
             yield server_event("response.output_audio.delta", **self._place(), delta=piece)
 
     def finished(self, status: Status, metadata: dict[str, str], details: Json | None = None) -> Iterator[Json]:

@@ -32,6 +32,7 @@ from ragvoice.voice.events import (
     Failed,
     Interrupted,
     NothingHeard,
+    NothingToAnswer,
     Partial,
     SpeechEnded,
     SpeechStarted,
@@ -44,6 +45,9 @@ _ERROR_TYPES: tuple[tuple[type[RagVoiceError], str], ...] = (
     (AccessError, "authentication_error"),
     (BusyError, "rate_limit_error"),
 )
+
+
+NOTHING_TO_ANSWER = "There is nothing to answer: speak, or send conversation.item.create with an input_text first."
 
 
 def error_event(error: RagVoiceError, event_id: str | None = None) -> Json:
@@ -91,7 +95,9 @@ class ServerEvents:
             return list(self._commit())
 
     def cleared(self) -> list[Json]:
-        self.forget_speech()
+        """A committed turn is no longer in the buffer; one that the client ends itself is, until it is answered."""
+        if self.session.by_hand or not self._committed:
+            self.forget_speech()
         return [server_event("input_audio_buffer.cleared")]
 
     def forget_speech(self) -> None:
@@ -122,6 +128,8 @@ class ServerEvents:
                 if self._speech_item:
                     yield self._transcribed("", 0.0)
                 yield server_event("ragvoice.nothing_heard")
+            case NothingToAnswer():
+                yield error_event(UsageError(NOTHING_TO_ANSWER))
             case Waiting(ahead):
                 yield server_event("ragvoice.waiting", ahead=ahead)
             case Found(standalone_question=standalone, passages=passages):
@@ -135,9 +143,9 @@ class ServerEvents:
                 yield from self._begun()
                 if self._response:
                     yield from self._response.said(event)
-            case SaidOn(audio, rest_s):
+            case SaidOn(audio, last=last):
                 if self._response:
-                    yield from self._response.sound(audio, rest_s)
+                    yield from self._response.sound(audio, last=last)
             case Answer():
                 yield from self._begun()
                 answer = answer_json(event, None)

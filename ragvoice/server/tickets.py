@@ -27,6 +27,10 @@ class Admitted:
 
     person: Person
     conversation_id: str | None = None
+    sign_in: str | None = None
+    """Id of the `SignIn` that the connection ends with; None where nobody signs in."""
+    by_page: bool = False
+    """A page of this server has opened it, and shows what is answered."""
 
 
 class Tickets:
@@ -42,8 +46,8 @@ class Tickets:
         """Number of a redeemed ticket -> when it would have expired."""
         self._lock = threading.Lock()
 
-    def issue(self, person: Person, conversation_id: str | None = None) -> str:
-        """A text of letters, digits, `-`, `_` and `.`, so that it may stand in a header."""
+    def issue(self, person: Person, conversation_id: str | None = None, sign_in: str | None = None) -> str:
+        """See `Admitted`. A text of letters, digits, `-`, `_` and `.`, so that it may stand in a header."""
         content = {
             "number": secrets.token_urlsafe(16),
             "expires": self._clock() + self._lifetime_s,
@@ -51,6 +55,7 @@ class Tickets:
             "role": person.role,
             "groups": list(person.groups),
             "conversation": conversation_id,
+            "sign_in": sign_in,
         }
         return str(self._serializer.dumps(content))
 
@@ -69,4 +74,4 @@ class Tickets:
                 raise AccessError("This ticket was used already; each is good for one connection. Reload the page.")
             self._used[content["number"]] = content["expires"]
         person = Person(content["name"], content["role"], tuple(content["groups"]))
-        return Admitted(person, content["conversation"])
+        return Admitted(person, content["conversation"], content["sign_in"], by_page=True)

@@ -18,7 +18,7 @@ from ragvoice.server.admission import authenticator, check_bind
 from ragvoice.server.connection import LiveLoop
 from ragvoice.server.realtime import realtime_route
 from ragvoice.server.session import Session
-from ragvoice.server.sign_ins import sign_in_route
+from ragvoice.server.sign_ins import OVER, sign_in_route
 from ragvoice.server.tickets import Admitted
 from ragvoice.ui.sign_in import oidc_is_configured, people_sign_in
 from ragvoice.voice.messages import LoopOptions
@@ -50,7 +50,7 @@ def app_parts(address: str | None = None) -> dict[str, Any]:
     anyone = Person(settings.person, "admin", settings.groups)
     authenticate = authenticator(shared.tickets, lambda: people_sign_in(settings), anyone)
     routes = [
-        realtime_route(open_loop, authenticate, per_person=settings.connections_per_person),
+        realtime_route(open_loop, authenticate, shared.sign_ins, per_person=settings.connections_per_person),
         sign_in_route(shared.sign_ins),
     ]
     return {"script_path": SCRIPT, "routes": routes, "lifespan": lifespan}
@@ -77,21 +77,22 @@ def open_loop(admitted: Admitted, session: Session) -> LiveLoop:
         admitted.person,
         admitted.conversation_id,
         loop_options(session),
-        as_of_now=lambda person: person if oidc_is_configured() else account_now(accounts, person),
+        as_of_now=lambda _: person_now(accounts, admitted),
+        shown=admitted.by_page,
     )
 
 
-def account_now(accounts: Accounts, person: Person) -> Person:
-    """A connection may outlive a role, groups, and an account; a company's sign-in is asked at the next one only.
+def person_now(accounts: Accounts, admitted: Admitted) -> Person:
+    """A connection may outlive a role, groups, an account and a sign-in; a company names groups at the next one only.
 
-    :raises AccessError: when people have accounts and this one has none any more.
+    :raises AccessError: when people sign in, and this sign-in or its account is over.
     """
-    if not accounts.exist():
-        return person
-    try:
-        return accounts.get(person.name).person
-    except UsageError as error:
-        raise AccessError("You have no account here any more. Sign in again.") from error
+    sign_in = shared.sign_ins.get(admitted.sign_in) if admitted.sign_in is not None else None
+    if oidc_is_configured() or not accounts.exist():
+        return admitted.person
+    if sign_in is None:
+        raise AccessError(OVER)
+    return shared.sign_ins.person(sign_in, accounts)
 
 
 def loop_options(session: Session) -> LoopOptions:

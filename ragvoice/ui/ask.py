@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -23,15 +24,18 @@ from ragvoice.ui.wording import label, trouble
 if TYPE_CHECKING:
     from ragvoice.desk import Desk
     from ragvoice.people.person import Person
+    from ragvoice.ui.voice_widget import LiveTurn
 
-LiveVoice = Callable[["Desk", "Person", str], str | None]
-"""Draws the live microphone for a conversation; gives the identifier of the latest turn that ended in it."""
+LiveVoice = Callable[["Desk", "Person", str], "LiveTurn | None"]
+"""Draws the live microphone for a conversation; gives the latest turn that ended in it."""
 
 RECORDINGS = ["wav", "mp3", "m4a", "ogg", "opus", "flac", "webm", "aac", "mp4"]
 LARGEST_RECORDING_MIB = 50
 DRAWN = 20
 """Exchanges of a long conversation that are drawn before somebody asks for the earlier ones."""
 
+_AWAITED_S = 5.0
+"""An answer that is interrupted ends at the model's next token, and is logged then."""
 _SHOW_LATEST = "document.querySelector('.rv-latest')?.scrollIntoView()"
 
 
@@ -43,8 +47,10 @@ class Talk:
     exchanges: list[Exchange] = field(default_factory=list)
     running: RunningTurn | None = None
     player: Player = field(default_factory=Player)
-    live_turn: str | None = None
+    live_turn: LiveTurn | None = None
     """The latest one of the live voice that is drawn."""
+    awaited_until: float = 0.0
+    """On the monotonic clock: what was heard of an interrupted one is not there yet."""
     whole: bool = False
     examples: list[str] | None = None
 
@@ -74,6 +80,8 @@ def render(desk: Desk, person: Person, live_voice: LiveVoice | None = None) -> N
         )
     if talk.running is not None and drawn is not None:
         _watch(talk.running, drawn)
+    if time.monotonic() < talk.awaited_until:
+        _await_live_turn(desk, person, talk)
 
 
 def _talk(desk: Desk, person: Person) -> Talk:
@@ -203,17 +211,38 @@ def _follow(talk: Talk, running: RunningTurn) -> None:
     talk.exchanges.append(of_events(running.id, running.question, events, stopped=running.stopped, error=running.error))
 
 
-def _take_live_turn(desk: Desk, person: Person, talk: Talk, turn_id: str | None) -> None:
-    """It is in the log already; or, where that keeps no turns, the desk has it."""
-    if turn_id is None or turn_id == talk.live_turn:
+def _take_live_turn(desk: Desk, person: Person, talk: Talk, turn: LiveTurn | None) -> None:
+    """A finished one is in the log already; of an interrupted one what was heard comes a little later."""
+    if turn is None or turn == talk.live_turn:
         return
-    talk.live_turn = turn_id
-    known = {exchange.turn_id for exchange in talk.exchanges}
-    told = [of_answer(answer) for answer in desk.take_unlogged(person, talk.conversation_id)]
+    talk.live_turn = turn
+    talk.awaited_until = time.monotonic() + _AWAITED_S if turn.interrupted else 0.0
+    _take_told(desk, person, talk)
+    st.rerun()
+
+
+def _take_told(desk: Desk, person: Person, talk: Talk) -> bool:
+    """What the live voice has told, from the log or, where that keeps no turns, from the desk.
+
+    :returns: Whether there was more of it than is shown, or less, because an answer was interrupted after its end.
+    """
+    shown = {exchange.turn_id: number for number, exchange in enumerate(talk.exchanges) if exchange.turn_id}
+    told = [of_answer(answer) for answer in desk.unlogged(person, talk.conversation_id)]
     with suppress(RagVoiceError):  # turns are not kept, or cannot be read
         told = [*map(of_turn, desk.conversations(person).turns(talk.conversation_id)), *told]
-    talk.exchanges += [exchange for exchange in told if exchange.turn_id not in known]
-    st.rerun()
+    changed = False
+    for exchange in told:
+        number = shown.get(exchange.turn_id)
+        if number is None:
+            talk.exchanges.append(exchange)
+        elif exchange.answer != talk.exchanges[number].answer:
+            talk.exchanges[number] = replace(exchange, key=talk.exchanges[number].key)
+        else:
+            continue
+        changed = True
+        if number is not None or exchange.state == "interrupted":
+            talk.awaited_until = 0.0
+    return changed
 
 
 def _open(desk: Desk, person: Person, talk: Talk, conversation_id: str | None) -> None:
@@ -244,4 +273,11 @@ def _rate(desk: Desk, person: Person, talk: Talk, exchange: Exchange, rating: in
 @st.fragment(run_every=LOOK_EVERY_S)
 def _watch(running: RunningTurn, drawn: tuple[int, int, bool]) -> None:
     if running.version != drawn:
+        st.rerun()
+
+
+@st.fragment(run_every=LOOK_EVERY_S)
+def _await_live_turn(desk: Desk, person: Person, talk: Talk) -> None:
+    if _take_told(desk, person, talk) or time.monotonic() >= talk.awaited_until:
+        talk.awaited_until = 0.0
         st.rerun()

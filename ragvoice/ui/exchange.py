@@ -126,7 +126,7 @@ def sounds_of(events: Sequence[Event]) -> list[AudioChunk]:
     for event in events:
         if isinstance(event, Said | SaidOn) and event.audio is not None:
             pieces.append(event.audio.samples_t)
-            if not event.rest_s:
+            if event.last:
                 sounds.append(AudioChunk(np.concatenate(pieces), event.audio.sample_rate_hz))
                 pieces = []
     return sounds

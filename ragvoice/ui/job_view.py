@@ -44,6 +44,7 @@ def open_jobs(settings: Settings) -> Jobs:
         home() / "reports",
         home=home(),
         folders=settings.document_folders,
+        datasets=settings.evaluation_folders,
     )
 
 

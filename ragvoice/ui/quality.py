@@ -107,6 +107,13 @@ def _run(jobs: Jobs, person: Person) -> None:
     from ragvoice.jobs.work import Evaluate
 
     with st.form("evaluate", border=False):
+        if (folders := jobs.datasets(person)) is not None:
+            names = ", ".join(f"**{label(str(folder), 200)}**" for folder in folders)
+            st.caption(
+                f"Sets in {names}, or below."
+                if names
+                else "An administrator can list folders for you in the setting evaluation_folders."
+            )
         dataset = st.text_input(
             "Set of questions", "data", help="A folder on this machine with questions.jsonl and documents"
         )

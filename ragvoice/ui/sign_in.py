@@ -25,6 +25,8 @@ from ragvoice.ui.wording import label
 
 _SIGNED_IN = "signed_in"
 """In the session's state: the `SignIn`."""
+_FIRST_SEEN = "claims_first_seen"
+"""There, too: when a company's sign-in was seen that does not say when it was made."""
 _OFFER = "sign_in_offer"
 """There, too: for which the browser fetches its cookie."""
 _FETCH = """<script>fetch({path}, {{method: "POST", headers: {{{header}: {offer}}}}})</script>"""
@@ -53,6 +55,12 @@ def current_person(settings: Settings | None = None) -> Person | None:
         return None
 
 
+def current_sign_in() -> str | None:
+    """Id of the `SignIn` of whoever looks at the page; None where nobody signs in."""
+    sign_in = st.session_state.get(_SIGNED_IN)
+    return sign_in.id if sign_in else None
+
+
 def people_sign_in(settings: Settings) -> bool:
     """Whether there is any way to sign in, so that the page may be shown to other machines."""
     return oidc_is_configured() or Accounts(settings.people_path).exist()
@@ -64,9 +72,16 @@ def oidc_is_configured() -> bool:
 
 def _by_company(settings: Settings) -> Person | None:
     claims = st.user.to_dict()
+    if not claims.get("is_logged_in"):
+        _show_company_sign_in()
+        return None
     issued = claims.get("iat")
-    is_fresh = not isinstance(issued, int | float) or time.time() - issued < 3600 * settings.sign_in_hours
-    if not claims.get("is_logged_in") or not is_fresh:
+    if not isinstance(issued, int | float):
+        issued = claims["iat"] = st.session_state.setdefault(_FIRST_SEEN, time.time())
+    text = json.dumps(claims, sort_keys=True, default=str)
+    sign_in = st.session_state[_SIGNED_IN] = shared.sign_ins.at_company(text, issued + 3600.0 * settings.sign_in_hours)
+    if not shared.sign_ins.is_open(sign_in):
+        _sign_out()
         _show_company_sign_in()
         return None
     rules = ClaimRules(
@@ -79,10 +94,15 @@ def _by_company(settings: Settings) -> Person | None:
     try:
         person = person_of_claims(claims, rules)
     except AccessError:
-        st.button("Sign in as somebody else", on_click=st.logout)
+        st.button("Sign in as somebody else", on_click=_sign_out_at_company)
         raise
-    _show_sign_out(person, st.logout)
+    _show_sign_out(person, _sign_out_at_company)
     return person
+
+
+def _sign_out_at_company() -> None:
+    _sign_out()
+    st.logout()
 
 
 def _show_company_sign_in() -> None:
@@ -113,11 +133,11 @@ def _signed_in(accounts: Accounts) -> Person | None:
     if sign_in is None:
         return None
     st.session_state[_SIGNED_IN] = sign_in
-    known = {one.person.name: one for one in accounts.accounts()}.get(sign_in.name)
-    if known is None or known.password != sign_in.password or not shared.sign_ins.is_open(sign_in):
+    try:
+        return shared.sign_ins.person(sign_in, accounts)
+    except AccessError:
         _sign_out()
         return None
-    return known.person
 
 
 def _kept() -> SignIn | None:
@@ -127,7 +147,7 @@ def _kept() -> SignIn | None:
         check_origin(headers.get("origin"), headers.get("host"))
     except AccessError:
         return None
-    return shared.sign_ins.of(st.context.cookies)
+    return shared.sign_ins.of(st.context.cookies, headers.get("host"))
 
 
 def _give_cookie() -> None:

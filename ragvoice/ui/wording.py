@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -81,14 +82,20 @@ _TROUBLE: dict[str, tuple[str, str]] = {
 }
 
 
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
 def trouble(error: BaseException) -> Trouble:
-    """Kind words for an error. Of one that nobody foresaw the details are for the server's log, not for the page."""
+    """Kind words for an error. Of one that nobody foresaw the details, as paths, are for the server's log, not for the
+    page."""
     if isinstance(error, OSError):
-        return Trouble(
-            "The server's disk or one of its folders cannot be used",
-            f"{error.strerror or 'A file cannot be read or written'}.",
-            "Try again. If this stays, an administrator can look at the room on the disk and the folder's permissions.",
-        )
+        words = f"{error.strerror or 'A file or a connection of the server failed'}."
+        if error.errno in _DISK:
+            advice = (
+                "If this stays, an administrator can look at the room on the disk, and whether it may be written to."
+            )
+            return Trouble("The server's disk is full or cannot be written to", words, f"Try again. {advice}")
+        return Trouble("The server could not do that", words, "Try again. If this stays, tell an administrator.")
     if not isinstance(error, RagVoiceError):
         return Trouble(
             "Something went wrong",

@@ -24,6 +24,8 @@ _TAIL_S = 0.3
 """The loudspeaker is still heard for so long after the player has finished."""
 _DOUBT_S = 0.25
 """An answer is paused for so long by a sound that is not confirmed as speech."""
+_LONGEST_PAUSE_S = 1.0
+"""Where the microphone gives nothing more by which it could be confirmed; the page's player has the same."""
 
 
 @dataclass
@@ -122,11 +124,23 @@ class Answers:
         if turn.playback.paused:
             turn.doubted_s += WINDOW_S
             if not voiced and turn.doubted_s >= _DOUBT_S:
-                turn.playback.resume(now)
-                self._act(Emit(AnswerResumed()))
+                self._resume(turn, now)
         elif voiced and not turn.doubted_s and turn.playback.sounding(now):
             turn.playback.pause(now)
             self._act(Emit(AnswerPaused()))
+
+    def resumes_in_s(self, now: float) -> float | None:
+        """After how long a pause ends, whatever is heard meanwhile; None without one."""
+        paused_s = self._turn.playback.paused_s(now) if self._turn else None
+        return None if paused_s is None else max(0.0, _LONGEST_PAUSE_S - paused_s)
+
+    def end_long_pause(self, now: float) -> None:
+        if self._turn and self.resumes_in_s(now) == 0:
+            self._resume(self._turn, now)
+
+    def _resume(self, turn: _Turn, now: float) -> None:
+        turn.playback.resume(now)
+        self._act(Emit(AnswerResumed()))
 
     def is_own_voice(self, window_t: NDArray[np.float32], now: float) -> bool:
         """Whether this sound of the microphone is to be taken for the answer's, by the rule of `LoopOptions.echo`."""

@@ -25,7 +25,7 @@ from ragvoice.speech.stretches import MAX_STRETCH_S
 from ragvoice.voice.answers import Answers
 from ragvoice.voice.detection import WINDOW_S
 from ragvoice.voice.endpointing import ONSET_S, THRESHOLD, Endpointer, Pause, Resumed, looks_unfinished
-from ragvoice.voice.events import Failed, NothingHeard, Partial, SpeechEnded, SpeechStarted
+from ragvoice.voice.events import Failed, NothingHeard, NothingToAnswer, Partial, SpeechEnded, SpeechStarted
 from ragvoice.voice.messages import (
     Action,
     Clear,
@@ -41,6 +41,7 @@ from ragvoice.voice.messages import (
     Recognised,
     Respond,
     Sound,
+    Tick,
     TurnEnded,
     TurnHeldUp,
     TurnYielded,
@@ -106,10 +107,16 @@ class Dialogue:
         utterance = self._utterance  # `VoiceLoop.hear` asks from another thread
         return utterance.unfinished_s if utterance else 0.0
 
+    def wakes_in_s(self, now: float) -> float | None:
+        """When it wants a `Tick`, if nothing else is given by then; None: never."""
+        return self._answers.resumes_in_s(now)
+
     def step(self, given: Input, now: float) -> list[Action]:
-        """:param now: seconds of any clock that runs evenly; it only says how far the player may be."""
+        """:param now: seconds of any clock that runs evenly; it says how far the player may be."""
         self._now, self._actions = now, []
         match given:
+            case Tick():
+                self._answers.end_long_pause(now)
             case Sound(frame):
                 for window_t, probability in self._detector.feed(frame):
                     self._window(window_t, probability)
@@ -128,8 +135,7 @@ class Dialogue:
             case Respond():
                 self._respond()
             case Clear():
-                self._answers.drop_untold()
-                self._end_listening()
+                self._clear()
             case Interrupt(heard_s):
                 self._answers.interrupt(now, heard_s)
             case Played(position_s):
@@ -241,6 +247,7 @@ class Dialogue:
             self._partial_gap_s = max(self._options.partial_every_s, 2 * (self._now - job.started_at))
         if result is not None and job.utterance is self._utterance:
             if isinstance(result, RagVoiceError):
+                self._respond_soon = False
                 self._end_listening()
                 self._emit(Failed(result))
             else:
@@ -279,10 +286,13 @@ class Dialogue:
     def _settle(self, heard: Transcription) -> None:
         """The turn is over and its words are known."""
         wanted = self._options.answer_at_once or self._respond_soon
-        self._end_listening()
         if not heard.text and not self._options.answer_silence:
             self._emit(NothingHeard())
-        elif wanted:
+            self._end_listening()
+            return
+        self._respond_soon = False
+        self._end_listening()
+        if wanted:
             self._answers.tell(heard, self._now)
         else:
             self._unanswered = heard
@@ -295,22 +305,33 @@ class Dialogue:
             self._answers.start(question, told=True, known=True)
         elif self._utterance is not None:
             self._respond_soon = True
-        else:
-            self._emit(NothingHeard())
+        elif not (self._options.answer_at_once and self._answers.answering(self._now)):
+            self._emit(NothingToAnswer())
+
+    def _clear(self) -> None:
+        """A turn that has ended is not taken back, although its words are not known yet."""
+        if self._utterance is None or self._endpointer.speaking:
+            self._answers.drop_untold()
+            self._end_listening()
 
     def _typed(self, text: str) -> None:
-        """What is typed counts; what was being said at the time does not."""
+        """What is typed counts; what was said before and is not answered does not."""
         self._answers.interrupt(self._now)
         self._answers.drop_untold()
         self._end_listening()
+        self._unanswered = None
         self._answers.start(text, told=True)
 
     def _end_listening(self) -> None:
         if self._endpointer.speaking:
             self._endpointer.end()
         self._utterance, self._final, self._wanted, self._prepared = None, None, None, ""
-        self._respond_soon = False
         self._before.clear()
+        if self._respond_soon:
+            self._respond_soon = False
+            self._emit(NothingToAnswer())
 
-    def _emit(self, event: Partial | SpeechStarted | SpeechEnded | Heard | NothingHeard | Failed) -> None:
+    def _emit(
+        self, event: Partial | SpeechStarted | SpeechEnded | Heard | NothingHeard | NothingToAnswer | Failed
+    ) -> None:
         self._actions.append(Emit(event))

@@ -65,6 +65,11 @@ class NothingHeard:
 
 
 @dataclass(frozen=True)
+class NothingToAnswer:
+    """An answer was asked for, and there is no question, or none any more: it was taken back or had no words."""
+
+
+@dataclass(frozen=True)
 class Failed:
     """This turn came to nothing; the loop goes on."""
 
@@ -82,5 +87,6 @@ VoiceEvent = (
     | AnswerResumed
     | Interrupted
     | NothingHeard
+    | NothingToAnswer
     | Failed
 )

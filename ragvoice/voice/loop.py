@@ -38,6 +38,7 @@ from ragvoice.voice.messages import (
     Respond,
     Sound,
     StartTurn,
+    Tick,
     Typed,
 )
 from ragvoice.voice.turn_worker import Ask, TurnWorker
@@ -132,11 +133,11 @@ class VoiceLoop:
         self._inbox.put(Commit())
 
     def respond(self) -> None:
-        """Answer the latest turn, where `LoopOptions.answer_at_once` is off."""
+        """Answer the latest turn, where `LoopOptions.answer_at_once` is off; `NothingToAnswer` where there is none."""
         self._inbox.put(Respond())
 
     def clear(self) -> None:
-        """What was said since the last turn does not count."""
+        """What was said since the last turn does not count; a turn that has ended stays one."""
         self._inbox.put(Clear())
 
     def events(self) -> Iterator[VoiceEvent]:
@@ -152,7 +153,7 @@ class VoiceLoop:
             self._thread.join(timeout=10)
 
     def _run(self) -> None:
-        while (given := self._inbox.get()) is not None:
+        while (given := self._next()) is not None:
             actions: list[Action] = []
             with self._outliving(given):
                 actions = self._dialogue.step(given, self._clock())
@@ -166,6 +167,15 @@ class VoiceLoop:
         self._recogniser.shutdown(wait=False, cancel_futures=True)
         self._preparer.shutdown(wait=False, cancel_futures=True)
         self._outbox.put(None)
+
+    def _next(self) -> Input | None:
+        wait_s = self._dialogue.wakes_in_s(self._clock())
+        if wait_s == 0:
+            return Tick()
+        try:
+            return self._inbox.get(timeout=wait_s)
+        except queue.Empty:
+            return Tick()
 
     @contextmanager
     def _outliving(self, what: Input | Action) -> Iterator[None]:

@@ -98,8 +98,24 @@ class TurnEnded:
     error: RagVoiceError | None = None
 
 
+@dataclass(frozen=True)
+class Tick:
+    """Time has passed."""
+
+
 Input = (
-    Sound | Typed | Commit | Respond | Clear | Interrupt | Played | Recognised | TurnYielded | TurnHeldUp | TurnEnded
+    Sound
+    | Typed
+    | Commit
+    | Respond
+    | Clear
+    | Interrupt
+    | Played
+    | Recognised
+    | TurnYielded
+    | TurnHeldUp
+    | TurnEnded
+    | Tick
 )
 
 

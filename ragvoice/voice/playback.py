@@ -13,7 +13,11 @@ class Playback:
         self._total_s = 0.0  # of the sound that is there; the last sentence may be longer
         self._anchor_s = 0.0
         self._anchored_at = 0.0
-        self.paused = False
+        self._paused_at: float | None = None
+
+    @property
+    def paused(self) -> bool:
+        return self._paused_at is not None
 
     @property
     def begun(self) -> bool:
@@ -35,10 +39,14 @@ class Playback:
         self._anchor_s, self._anchored_at = min(max(0.0, position_s), self._total_s), now
 
     def pause(self, now: float) -> None:
-        self._anchor_s, self._anchored_at, self.paused = self.position(now), now, True
+        self._anchor_s, self._anchored_at, self._paused_at = self.position(now), now, now
 
     def resume(self, now: float) -> None:
-        self._anchored_at, self.paused = now, False
+        self._anchored_at, self._paused_at = now, None
+
+    def paused_s(self, now: float) -> float | None:
+        """For how long; None where it plays."""
+        return None if self._paused_at is None else now - self._paused_at
 
     def position(self, now: float) -> float:
         """Seconds of the answer that have been played."""

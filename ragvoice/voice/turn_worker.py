@@ -99,7 +99,7 @@ class TurnWorker:
                     if turn.cancelled:
                         break
                     self._report(TurnYielded(turn.number, event))
-                    said = isinstance(event, Said | SaidOn) and not event.rest_s
+                    said = isinstance(event, Said | SaidOn) and event.last
                     if said and not turn.go.wait(self._patience_s):
                         self._report(TurnHeldUp(turn.number))
                         turn.go.wait()

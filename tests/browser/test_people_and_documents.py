@@ -70,6 +70,22 @@ def test_who_only_asks_sees_no_other_page_and_gets_none_by_its_address(page: Pag
         expect(page.get_by_role("heading", name=title, exact=True)).to_have_count(0)
 
 
+def test_who_signs_out_in_one_tab_talks_no_further_in_another(page: Page, served: ServedPage):
+    with page.expect_response(lambda response: response.url.endswith("/v1/sign-in")):
+        sign_in(page, served.url, "walter")
+    with page.context.expect_page() as opened:
+        page.evaluate("(url) => void window.open(url)", served.url)
+    other = opened.value
+    expect(other.get_by_text("Signed in as walter")).to_be_visible()
+    other.wait_for_function("() => [...(globalThis.ragvoiceTalks?.values() ?? [])].some((talk) => talk.ready)")
+
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("textbox", name="Password")).to_be_visible()
+    expect(other.get_by_role("textbox", name="Password")).to_have_count(0)  # nothing has been asked of the server yet
+    other.evaluate("() => globalThis.ragvoiceTalks.values().next().value.send({ type: 'response.cancel' })")
+    expect(other.get_by_role("textbox", name="Password")).to_be_visible(timeout=20_000)
+
+
 def test_an_admin_sees_all_pages_and_signs_out(page: Page, served: ServedPage):
     with page.expect_response(lambda response: response.url.endswith("/v1/sign-in")) as kept:
         sign_in(page, served.url, "ada")

@@ -131,6 +131,19 @@ def test_an_interruption_silences_the_answer(listening: Listening, means: str, c
             expect(page.get_by_role("button", name="Stop listening")).to_be_visible()
 
 
+def test_the_page_shows_what_was_heard_of_an_answer_that_was_stopped(listening: Listening):
+    with listening(DOCTORS_NOTE) as page:
+        start_talking(page)
+        wait_for_sound(page)
+        page.wait_for_timeout(1_000)
+        page.keyboard.press("Escape")
+
+        expect(page.get_by_text("Stopped").first).to_be_visible()
+        shown = page.locator(".rv-answer").last.inner_text()
+        assert 0 < len(shown.split()) < 6, shown
+        assert "doctor" not in shown, "From the eighth day we need a fit note from a doctor."
+
+
 def test_a_typed_question_follows_up_on_a_spoken_one(listening: Listening):
     with listening(DOCTORS_NOTE) as page:
         start_talking(page)

@@ -28,6 +28,8 @@ def plain(clean_environment: Path) -> Settings:
 def test_no_folder_and_no_secret_of_the_settings(clean_environment: Path, tmp_path: Path) -> None:
     settings = read_settings(
         index=tmp_path / "company",
+        document_folders=(tmp_path / "company" / "handbook",),
+        evaluation_folders=(tmp_path / "company" / "questions",),
         llm=str(tmp_path / "models" / "our-llm"),
         adapter="~/adapters/handbook",
         llm_url="https://ada:secret@host:8000/v1?key=secret",

@@ -82,6 +82,23 @@ def test_only_folders_that_were_allowed_are_ingested_and_the_uploads(tmp_path: P
         Ingest((handbook,)).arguments(Place(Path("/i"), Path("/reports"), "1", home=home, folders=()))
 
 
+def test_only_sets_of_questions_that_were_allowed_are_evaluated(tmp_path: Path) -> None:
+    allowed, payroll = tmp_path / "sets", tmp_path / "payroll"
+    for folder in (allowed, allowed / "squad", payroll):
+        folder.mkdir()
+        (folder / "questions.jsonl").touch()
+    (allowed / "link").symlink_to(payroll)
+    place = Place(Path("/i"), Path("/reports"), "1", datasets=(allowed,))
+
+    for folder in (allowed, allowed / "squad"):
+        assert Evaluate(folder).arguments(place)[-1] == str(folder)
+    for folder in (payroll, allowed / "link", allowed / ".." / "payroll", tmp_path / "nowhere", Path("~")):
+        with pytest.raises(AccessError, match="evaluation_folders"):
+            Evaluate(folder).arguments(place)
+    with pytest.raises(AccessError, match="there is none"):
+        Evaluate(allowed).arguments(Place(Path("/i"), Path("/reports"), "1", datasets=()))
+
+
 def test_all_that_writes_one_index_is_done_alone() -> None:
     first, second = Ingest((Path("a"),)), Ingest((Path("b"),), rebuild=True)
 

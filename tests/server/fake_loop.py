@@ -65,7 +65,8 @@ class FakeLoop:
 
     def respond(self) -> None:
         self.calls.append(("respond", None))
-        self.tell(*TURN[1:])
+        if not self.session.responds:
+            self.tell(*TURN[1:])
 
     def clear(self) -> None:
         self.calls.append(("clear", None))

@@ -37,7 +37,7 @@ def test_with_accounts_only_a_ticket_opens():
     tickets = Tickets()
     authenticate = authenticator(tickets, lambda: True, ANYONE)
 
-    assert authenticate(tickets.issue(ADA, "c"), False) == Admitted(ADA, "c")
+    assert authenticate(tickets.issue(ADA, "c"), False) == Admitted(ADA, "c", by_page=True)
     for ticket in (None, "sk-anything"):
         with pytest.raises(AccessError):
             authenticate(ticket, True)
@@ -49,6 +49,6 @@ def test_without_accounts_this_machine_needs_no_ticket_and_others_get_nothing():
 
     assert authenticate(None, True) == Admitted(ANYONE)
     assert authenticate("sk-what-a-client-has-to-send", True) == Admitted(ANYONE)
-    assert authenticate(tickets.issue(ANYONE, "c"), True) == Admitted(ANYONE, "c")
+    assert authenticate(tickets.issue(ANYONE, "c"), True) == Admitted(ANYONE, "c", by_page=True)
     with pytest.raises(AccessError, match="this machine only"):
         authenticate(None, False)

@@ -8,14 +8,16 @@ import time
 
 import pytest
 from fake_loop import TURN
+from starlette.websockets import WebSocketDisconnect
 from voice_door import SECOND_OF_PCM, Door, error_of, one, refused, started, until
 
-from ragvoice.errors import VectorIndexError
+from ragvoice.errors import AccessError, VectorIndexError
 from ragvoice.people.person import Person
-from ragvoice.server import client_events, connection
+from ragvoice.server import client_events, connection, sign_ins
 from ragvoice.server.realtime import PATH
+from ragvoice.server.sign_ins import SignIn
 from ragvoice.server.tickets import Admitted
-from ragvoice.voice.events import Interrupted, SpeechEnded, SpeechStarted
+from ragvoice.voice.events import Failed, Interrupted, SpeechEnded, SpeechStarted
 
 
 def test_settings_of_the_session(door):
@@ -189,13 +191,63 @@ def test_the_ticket_says_who_speaks_and_in_which_conversation():
     protocols = {"sec-websocket-protocol": f"realtime, openai-insecure-api-key.{ticket}"}
     with door.connected(**protocols) as socket:
         assert socket.accepted_subprotocol == "realtime"
-        assert started(door, socket).admitted == Admitted(ada, "c1")
+        assert started(door, socket).admitted == Admitted(ada, "c1", by_page=True)
     with door.connected(authorization=f"Bearer {door.tickets.issue(ada)}", path=f"{PATH}?conversation_id=c2") as socket:
-        assert started(door, socket).admitted == Admitted(ada, "c2")
+        assert started(door, socket).admitted == Admitted(ada, "c2", by_page=True)
 
     refused(door, **protocols)  # used already
     refused(door)
     refused(door, authorization="Bearer sk-anything")
+
+
+def ended(socket) -> str:
+    """The connection is closed by the server. :returns: What it says at last."""
+    said = until(socket, "error")[-1]["error"]
+    assert said["type"] == "authentication_error"
+    with pytest.raises(WebSocketDisconnect) as closed:
+        until(socket, "the end")
+    assert closed.value.code == 4401
+    return said["message"]
+
+
+def signed_in(door: Door, name: str = "ada") -> tuple[SignIn, dict[str, str]]:
+    sign_in = door.sign_ins.begin(name, "hash", 3600.0)
+    return sign_in, {"authorization": f"Bearer {door.tickets.issue(Person(name), None, sign_in.id)}"}
+
+
+def test_a_connection_ends_with_its_sign_in_and_no_other():
+    door = Door(accounts=True)
+    ada, headers = signed_in(door)
+    _, late = signed_in(door, "bob")
+    unused = {"authorization": f"Bearer {door.tickets.issue(Person('ada'), None, ada.id)}"}
+    with door.connected(**headers) as socket, door.connected(**late) as other:
+        loop = started(door, socket)
+        door.sign_ins.end(ada)
+        socket.send_bytes(SECOND_OF_PCM)
+        assert "Sign in again" in ended(socket)
+        assert len(loop.heard) == 1
+        started(door, other).tell(*TURN)
+        assert until(other, "response.done")
+    assert loop.calls[-1] == ("close", None)
+    assert "Sign in again" in refused(door, **unused)
+
+
+def test_an_answer_is_told_no_further_than_the_sign_in_lasts(monkeypatch):
+    door = Door(accounts=True)
+    ada, headers = signed_in(door)
+    with door.connected(**headers) as socket:
+        loop = started(door, socket)
+        loop.tell(*TURN[:3])
+        until(socket, "response.output_audio.delta")
+        monkeypatch.setattr(sign_ins.time, "time", lambda: ada.until)
+        loop.tell(*TURN[3:])
+        assert "Sign in again" in ended(socket)
+
+
+def test_who_may_not_ask_any_more_is_told_and_disconnected(door):
+    with door.connected() as socket:
+        started(door, socket).tell(Failed(AccessError("You may not ask questions.")))
+        assert ended(socket) == "You may not ask questions."
 
 
 def test_a_page_of_another_site_is_refused(door):

@@ -14,7 +14,15 @@ from ragvoice.errors import BusyError
 from ragvoice.fair_queue import Waiting
 from ragvoice.server.realtime import PATH
 from ragvoice.speech.audio import resample
-from ragvoice.voice.events import Failed, Interrupted, NothingHeard, Partial, SpeechEnded, SpeechStarted
+from ragvoice.voice.events import (
+    Failed,
+    Interrupted,
+    NothingHeard,
+    NothingToAnswer,
+    Partial,
+    SpeechEnded,
+    SpeechStarted,
+)
 from ragvoice.voicebot import Said, SaidOn
 
 
@@ -196,12 +204,53 @@ def test_a_turn_that_voice_detection_has_ended_waits_for_a_client_that_answers_w
     assert "error" not in types(events)
 
 
+def test_who_asks_for_an_answer_and_there_is_nothing_to_answer_is_told(door):
+    with door.connected() as socket:
+        started(door, socket).tell(*TURN[1:3], NothingToAnswer())
+        events = until(socket, "error")
+        door.loop.tell(*TURN[3:])
+        assert until(socket, "response.done")[-1]["response"]["status"] == "completed", "that goes on"
+
+    assert "nothing to answer" in events[-1]["error"]["message"]
+
+
+def test_what_the_client_has_committed_and_cleared_is_not_answered(door):
+    with door.connected() as socket:
+        session = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
+        socket.send_json({"type": "session.update", "session": session})
+        until(socket, "session.updated")
+        socket.send_bytes(SECOND_OF_PCM)
+        for type_ in ("input_audio_buffer.commit", "input_audio_buffer.clear", "response.create"):
+            socket.send_json({"type": type_})
+        before = until(socket, "error")
+        socket.send_json({"type": "input_audio_buffer.commit"})
+        after = until(socket, "input_audio_buffer.committed")
+
+    assert "nothing to answer" in before[-1]["error"]["message"]
+    assert after[-1]["item_id"] != one(before, "input_audio_buffer.committed")["item_id"]
+
+
+def test_a_turn_that_is_committed_is_not_cleared(door):
+    with door.connected() as socket:
+        loop = started(door, socket)
+        loop.tell(SpeechStarted(0.3), SpeechEnded(1.9))
+        item_id = one(until(socket, "conversation.item.done"), "input_audio_buffer.committed")["item_id"]
+        socket.send_json({"type": "input_audio_buffer.clear"})
+        until(socket, "input_audio_buffer.cleared")
+        loop.tell(TURN[0])
+        heard = until(socket, "conversation.item.input_audio_transcription.completed")[-1]
+
+    assert heard["item_id"] == item_id
+
+
 def test_a_sentence_that_comes_in_pieces_is_one_sound(door):
     tone = AudioChunk((0.5 * np.sin(np.arange(33_075) / 9)).astype(np.float32), 22_050)
     first, second, third = (AudioChunk(part, 22_050) for part in np.split(tone.samples_t, [9_000, 20_000]))
     with door.connected() as socket:
-        said = Said("You get 25 days.", CITATION, first, second.duration_s + third.duration_s)
-        started(door, socket).tell(said, SaidOn(second, third.duration_s), SaidOn(third, 0.0), ANSWER)
+        said = Said("You get 25 days.", CITATION, first, second.duration_s + third.duration_s, last=False)
+        remainder_s = 1e-17  # as sums of seconds leave it
+        pieces = SaidOn(second, third.duration_s, last=False), SaidOn(third, remainder_s, last=True)
+        started(door, socket).tell(said, *pieces, ANSWER)
         events = until(socket, "response.done")
 
     pieces = [event["delta"] for event in events if event["type"] == "response.output_audio.delta"]

@@ -16,11 +16,11 @@ class Clock:
         return self.now
 
 
-def test_a_ticket_says_who_and_in_which_conversation():
+def test_a_ticket_says_who_in_which_conversation_and_by_which_sign_in():
     tickets = Tickets()
 
-    assert tickets.redeem(tickets.issue(ADA, "c1")) == Admitted(ADA, "c1")
-    assert tickets.redeem(tickets.issue(Person("bo"))) == Admitted(Person("bo"), None)
+    assert tickets.redeem(tickets.issue(ADA, "c1", "s1")) == Admitted(ADA, "c1", "s1", by_page=True)
+    assert tickets.redeem(tickets.issue(Person("bo"))) == Admitted(Person("bo"), by_page=True)
 
 
 def test_a_ticket_is_good_for_one_connection():

@@ -17,6 +17,7 @@ from ragvoice.people.person import Person
 from ragvoice.server.admission import authenticator
 from ragvoice.server.realtime import PATH, realtime_route
 from ragvoice.server.session import Session
+from ragvoice.server.sign_ins import SignIns
 from ragvoice.server.tickets import Admitted, Tickets
 
 Json = dict[str, Any]
@@ -34,11 +35,13 @@ class Door:
         self.loops: list[FakeLoop] = []
         self.fails: list[Exception] = []
         self.tickets = Tickets()
+        self.sign_ins = SignIns()
         self.full = full
         self.address = "ws://localhost:8501"
         route = realtime_route(
             self.open,
             authenticator(self.tickets, lambda: accounts, Person("", "admin")),
+            self.sign_ins,
             max_connections=max_connections,
             per_person=per_person,
         )

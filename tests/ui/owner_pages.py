@@ -59,6 +59,7 @@ def echo_jobs(settings: Settings) -> Jobs:
         command=(sys.executable, "-c", ECHO),
         home=home(),
         folders=settings.document_folders,
+        datasets=settings.evaluation_folders,
     )
 
 

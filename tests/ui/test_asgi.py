@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import time
 import tomllib
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ragvoice.people.accounts import Accounts
 from ragvoice.people.person import Person
 from ragvoice.server import shared
 from ragvoice.server.session import Session
+from ragvoice.server.tickets import Admitted, Tickets
 from ragvoice.settings import Settings
 from ragvoice.ui import asgi
 from ragvoice.voice.messages import LoopOptions
@@ -79,16 +81,57 @@ def test_both_ways_to_start_it_are_configured_alike(at_home, monkeypatch):
     assert given["client.showErrorDetails"] == "none"
 
 
+def test_what_no_log_keeps_is_held_for_pages_alone(at_home, monkeypatch):
+    asked = []
+    monkeypatch.setattr(shared.desk(), "loop", lambda *_, shown, **__: asked.append(shown))
+
+    tickets = Tickets()
+    for admitted in (tickets.redeem(tickets.issue(Person("ada"))), Admitted(Person(""))):
+        asgi.open_loop(admitted, Session("s"))
+    assert asked == [True, False]
+
+
 def test_a_connection_has_the_groups_of_now_and_ends_with_the_account(at_home, monkeypatch):
     monkeypatch.setattr(passwords, "COST", (16, 8, 1))
     accounts, bob = Accounts(at_home / "people.toml"), Person("bob", "asker", ("hr",))
-    assert asgi.account_now(accounts, bob) is bob  # nobody signs in
+    assert asgi.person_now(accounts, Admitted(bob)) is bob  # nobody signs in
 
     for person in (Person("root", "admin"), bob):
         accounts.add(person, "a long password")
-    accounts.change("bob", groups=())
-    assert asgi.account_now(accounts, bob) == Person("bob", "asker", ())
 
+    def admitted() -> Admitted:
+        return Admitted(bob, None, shared.sign_ins.begin("bob", accounts.get("bob").password, 60.0).id)
+
+    stays, leaves, expires = admitted(), admitted(), admitted()
+    accounts.change("bob", groups=())
+    assert asgi.person_now(accounts, stays) == Person("bob", "asker", ())
+    shared.sign_ins.end(shared.sign_ins.get(str(leaves.sign_in)))
+    for gone in (leaves, Admitted(bob)):
+        with pytest.raises(AccessError, match="Sign in again"):
+            asgi.person_now(accounts, gone)
+    assert asgi.person_now(accounts, expires)
+    later = time.time() + 60
+    with monkeypatch.context() as patch:
+        patch.setattr("time.time", lambda: later)
+        with pytest.raises(AccessError, match="Sign in again"):
+            asgi.person_now(accounts, expires)
+
+    accounts.set_password("bob", "another password")
+    with pytest.raises(AccessError, match="Sign in again"):
+        asgi.person_now(accounts, stays)
+    renewed = admitted()
     accounts.remove("bob")
-    with pytest.raises(AccessError, match="no account"):
-        asgi.account_now(accounts, bob)
+    with pytest.raises(AccessError, match="Sign in again"):
+        asgi.person_now(accounts, renewed)
+
+
+def test_a_company_does_not_name_groups_during_a_connection_but_it_ends_with_the_sign_in(at_home, monkeypatch):
+    monkeypatch.setattr(asgi, "oidc_is_configured", lambda: True)
+    accounts, ada = Accounts(at_home / "people.toml"), Person("ada@example.com", "asker", ("hr",))
+    sign_in = shared.sign_ins.at_company("claims of ada", time.time() + 60)
+    admitted = Admitted(ada, None, sign_in.id)
+
+    assert asgi.person_now(accounts, admitted) is ada
+    shared.sign_ins.end(sign_in)
+    with pytest.raises(AccessError, match="Sign in again"):
+        asgi.person_now(accounts, admitted)

@@ -23,6 +23,10 @@ from ragvoice.speech.audio import wav_bytes
 from ragvoice.turns.log import Selection
 from ragvoice.ui.ask import question_in
 from ragvoice.ui.conversations import as_json, as_markdown
+from ragvoice.ui.voice_widget import LiveTurn
+from ragvoice.voice.events import Interrupted
+from ragvoice.voice.loop import VoiceLoop
+from ragvoice.voicebot import Said
 
 ADA, BOB = Person("ada"), Person("bob")
 
@@ -248,12 +252,12 @@ def test_a_document_that_is_not_for_this_person_any_more_is_not_quoted(desk: Des
 
 
 def test_a_turn_of_the_live_voice_appears_once_it_is_logged(desk: Desk) -> None:
-    ended: list[str] = []
+    ended: list[LiveTurn] = []
 
-    def voice(desk: Desk, person: Person, conversation_id: str) -> str | None:
+    def voice(desk: Desk, person: Person, conversation_id: str) -> LiveTurn:
         if not ended:
             *_, answer = desk.ask(person, "How much leave?", conversation_id=conversation_id, speak=False)
-            ended.append(answer.turn_id)  # type: ignore[union-attr]
+            ended.append(LiveTurn(answer.turn_id))  # type: ignore[union-attr]
         return ended[0]
 
     test = page(desk, voice=voice)
@@ -261,16 +265,21 @@ def test_a_turn_of_the_live_voice_appears_once_it_is_logged(desk: Desk) -> None:
     assert html(checked(test.run())).count("Take them by March.") == 1
 
 
-def test_a_turn_of_the_live_voice_stays_on_the_page_where_turns_are_not_kept(tmp_path: Path, bot: ScriptedBot) -> None:
-    ended: list[str] = []
+def spoken_to(desk: Desk, conversation_id: str) -> tuple[VoiceLoop, Answer]:
+    """A live voice, and what it has answered."""
+    loop = desk.loop(ADA, conversation_id, shown=True)
+    loop.say("How much leave?")
+    return loop, next(event for event in loop.events() if isinstance(event, Answer))
 
-    def voice(desk: Desk, person: Person, conversation_id: str) -> str | None:
+
+def test_a_turn_of_the_live_voice_stays_on_the_page_where_turns_are_not_kept(tmp_path: Path, bot: ScriptedBot) -> None:
+    ended: list[LiveTurn] = []
+
+    def voice(desk: Desk, person: Person, conversation_id: str) -> LiveTurn:
         if not ended:
-            loop = desk.loop(person, conversation_id)
-            loop.say("How much leave?")
-            answer = next(event for event in loop.events() if isinstance(event, Answer))
+            loop, answer = spoken_to(desk, conversation_id)
             loop.close()
-            ended.append(answer.turn_id)
+            ended.append(LiveTurn(answer.turn_id))
         return ended[0]
 
     test = page(make_desk(tmp_path, bot, keep=False), voice=voice)
@@ -279,8 +288,32 @@ def test_a_turn_of_the_live_voice_stays_on_the_page_where_turns_are_not_kept(tmp
     assert html(ask(test, "And in Germany?")).count("Take them by March.") == 2
 
 
+@pytest.mark.parametrize("keep", [True, False])
+def test_of_a_live_answer_that_was_interrupted_the_page_shows_what_was_heard(tmp_path: Path, keep: bool) -> None:
+    slow = Said("You get 26 days.", None, AudioChunk(np.zeros(160_000, np.float32), 16_000))
+    desk = make_desk(tmp_path, ScriptedBot(lambda number: (slow, Said("Take them.", None, None))), keep=keep)
+    live: list[LiveTurn] = []
+    test = page(desk, voice=lambda *_: live[-1] if live else None)
+    talk = test.session_state["talk"][1]
+    loop, told = spoken_to(desk, talk.conversation_id)
+    live.append(LiveTurn(told.turn_id))
+    assert "You get 26 days." in html(checked(test.run()))
+
+    live.append(LiveTurn(told.turn_id, interrupted=True))
+    checked(test.run())  # the page may be sooner than the log
+    assert talk.awaited_until
+    loop.interrupt(heard_s=5.0)
+    assert next(event for event in loop.events() if isinstance(event, Interrupted)).heard_text == "You get"
+    loop.close()
+    until(test, "You get<")
+    assert "You get 26" not in html(test)
+    assert any("Stopped" in badge for badge in badges(test))
+    assert not talk.awaited_until
+    assert len(talk.exchanges) == 1
+
+
 def test_a_turn_of_the_live_voice_that_is_nowhere_is_no_error(desk: Desk) -> None:
-    test = page(desk, voice=lambda desk, person, conversation_id: "f" * 32)
+    test = page(desk, voice=lambda *_: LiveTurn("f" * 32, interrupted=True))
     assert not test.error
 
 

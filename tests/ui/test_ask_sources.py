@@ -94,9 +94,16 @@ def test_a_sentence_is_played_when_all_its_pieces_are_there() -> None:
     def sound(*samples: float) -> AudioChunk:
         return AudioChunk(np.asarray(samples, np.float32), 10)
 
-    events = [Said("26 days.", CITED, sound(1, 2), 0.1), SaidOn(sound(3), 0.0), Said("Or 30.", None, sound(4), 0.2)]
+    events = [
+        Said("26 days.", CITED, sound(1, 2), 0.1, last=False),
+        SaidOn(sound(3), 1e-17, last=True),
+        Said("Or 30.", None, sound(4), 0.2, last=False),
+    ]
     assert [list(one.samples_t) for one in sounds_of(events)] == [[1, 2, 3]]
-    assert [list(one.samples_t) for one in sounds_of([*events, SaidOn(sound(5, 6), 0.0)])] == [[1, 2, 3], [4, 5, 6]]
+    assert [list(one.samples_t) for one in sounds_of([*events, SaidOn(sound(5, 6), 0.0, last=True)])] == [
+        [1, 2, 3],
+        [4, 5, 6],
+    ]
     assert sounds_of([Said("26 days.", CITED, None)]) == []
 
 

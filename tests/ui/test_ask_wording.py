@@ -37,6 +37,17 @@ def test_known_errors_say_what_to_do_and_unknown_ones_keep_their_details() -> No
     assert trouble(GenerationError("down")).title == "The language model did not answer"
     full = trouble(OSError(28, "No space left on device", "/srv/secret"))
     assert (full.message, "disk" in full.advice, "secret" in str(full)) == ("No space left on device.", True, False)
+    assert "disk" in full.title
+    for error in (
+        PermissionError(13, "Permission denied", "/srv/secret"),
+        ConnectionRefusedError(111, "Connection refused"),
+        OSError("of a library, about /srv/secret"),
+    ):
+        words = trouble(error)
+        text = f"{words.title} {words.message} {words.advice}"
+        assert "disk" not in text
+        assert "secret" not in text
+        assert (error.strerror or "A file or a connection") in words.message
     unknown = trouble(ZeroDivisionError("secret"))
     assert "secret" not in unknown.title + unknown.message + unknown.advice
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from owner_pages import ASKER, OWNER, FakeDesk, echo_jobs, finished, page, press, texts, write_report
+from owner_pages import ADMIN, ASKER, OWNER, FakeDesk, echo_jobs, finished, page, press, texts, write_report
 
 from ragvoice.errors import AccessError, UsageError
 from ragvoice.evaluation.failures import classify
@@ -58,7 +58,7 @@ def test_who_may_not_look_after_quality_is_turned_away_by_the_library(site: Site
 def test_an_evaluation_is_a_job_whose_report_lands_in_the_list(site: Site, tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "questions.jsonl").touch()
-    app = page(render, site[0], OWNER, site[1])
+    app = page(render, site[0], ADMIN, site[1])
     assert "There is no report yet" in texts(app)
 
     app.text_input[0].input(str(tmp_path / "set"))
@@ -71,8 +71,28 @@ def test_an_evaluation_is_a_job_whose_report_lands_in_the_list(site: Site, tmp_p
     assert arguments[-3:] == ["--limit=20", "--", str(tmp_path / "set")]
 
 
+def test_an_owner_evaluates_the_sets_that_an_administrator_listed(site: Site, tmp_path: Path) -> None:
+    for name in ("sets", "payroll"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "questions.jsonl").touch()
+    jobs = echo_jobs(site[0].settings.model_copy(update={"evaluation_folders": (tmp_path / "sets",)}))
+    app = page(render, site[0], OWNER, jobs)
+    assert "Sets in" in texts(app)
+
+    app.text_input[0].input(str(tmp_path / "payroll"))
+    press(app, "Start")
+    assert "is not among the folders whose questions you may evaluate" in texts(app)
+    assert jobs.list(OWNER) == []
+
+    app.text_input[0].input(str(tmp_path / "sets"))
+    with finished(jobs) as arguments:
+        press(app, "Start")
+    assert arguments[-1] == str(tmp_path / "sets")
+    assert "Sets in" not in texts(page(render, site[0], ADMIN, jobs))
+
+
 def test_what_is_no_set_of_questions_is_said_kindly(site: Site, tmp_path: Path) -> None:
-    app = page(render, site[0], OWNER, site[1])
+    app = page(render, site[0], ADMIN, site[1])
 
     app.text_input[0].input(str(tmp_path))
     press(app, "Start")

@@ -11,15 +11,17 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from ragvoice.errors import AccessError
 from ragvoice.people import passwords
 from ragvoice.people.accounts import Accounts
 from ragvoice.people.passwords import Brake
 from ragvoice.people.person import Person
 from ragvoice.server import shared
-from ragvoice.server.sign_ins import COOKIE
-from ragvoice.ui import sign_in
+from ragvoice.server.sign_ins import cookie_name
+from ragvoice.ui import sign_in, voice_widget
 
 GOOD = "a long password"
+COOKIE = cookie_name("localhost:8501")
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +48,17 @@ def script() -> None:
     if person is not None:
         st.session_state.setdefault("mine", person.name)
         st.write(f"{person.name}/{person.role}/{','.join(person.groups)}")
+
+
+def talking() -> None:
+    import streamlit as st
+
+    from ragvoice.ui import voice_widget
+    from ragvoice.ui.sign_in import current_person
+
+    voice_widget.voice_widget = lambda ticket, conversation_id: st.write(ticket)  # type: ignore[assignment]
+    if person := current_person():
+        voice_widget.live_voice(None, person, "c1")  # type: ignore[arg-type]
 
 
 def page() -> AppTest:
@@ -167,6 +180,20 @@ def test_a_reloaded_page_knows_who_signed_in_until_they_sign_out_anywhere(
     assert shown(page()) == []
 
 
+def test_the_ticket_of_the_live_voice_ends_with_the_sign_in(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voice_widget, "voice_widget", voice_widget.voice_widget)
+    app = sign_in_as(AppTest.from_function(talking, default_timeout=30).run(), "ada")
+    [ticket] = shown(app)
+    admitted = shared.tickets.redeem(ticket)
+    assert admitted.sign_in is not None
+    assert shared.sign_ins.get(admitted.sign_in).name == admitted.person.name == "ada"
+    app.sidebar.button[0].click().run()
+    with pytest.raises(AccessError):
+        shared.sign_ins.get(admitted.sign_in)
+
+
 @pytest.mark.parametrize(("origin", "seen"), [("localhost:8501", ["ada/asker/hr"]), ("localhost:9000", [])])
 def test_a_cookie_lets_in_pages_of_this_very_server_only(
     accounts: Accounts, monkeypatch: pytest.MonkeyPatch, origin: str, seen: list[str]
@@ -237,6 +264,28 @@ def test_who_has_not_signed_in_at_the_company_lately_is_sent_there(
     app = company_page()
     assert shown(app) == []
     assert [button.label for button in app.button] == ["Sign in with Microsoft"]
+
+
+@pytest.mark.usefixtures("company")
+def test_signing_out_at_the_company_counts_for_all_pages_and_what_they_have_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left: list[str] = []
+    monkeypatch.setattr(sign_in.st, "logout", lambda: left.append("company"))
+    claims = {"is_logged_in": True, "email": "ada@example.com", "email_verified": True, "iat": time.time()}
+    monkeypatch.setattr(sign_in.st, "user", FakeUser(**claims))
+    first, second = company_page(), company_page()
+    opened = second.session_state["signed_in"]
+    assert shared.sign_ins.is_open(opened)
+
+    first.sidebar.button[0].click().run()
+    assert left == ["company"]
+    assert not shared.sign_ins.is_open(opened)
+    assert shown(second.run()) == []
+    assert [button.label for button in second.button] == ["Sign in with Microsoft"]
+
+    monkeypatch.setattr(sign_in.st, "user", FakeUser(**claims | {"iat": time.time() + 1}))
+    assert shown(second.run()) == ["ada@example.com/asker/"]
 
 
 @pytest.mark.usefixtures("company")

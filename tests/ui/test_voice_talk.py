@@ -82,6 +82,20 @@ def test_a_draft_gives_way_to_its_sentence_and_a_refused_one_to_a_note():
     assert sent_by(script) == ["|You ge|", "You get 25.||", f"You get 25.||{left_out}"]
 
 
+def test_the_page_learns_of_an_interruption_also_of_an_answer_that_was_written_to_its_end():
+    script = """
+        talk.component.setTriggerValue = (name, { turn_id, interrupted }) => sent.push(`${turn_id} ${!!interrupted}`);
+        hear("response.created", { response: { id: "r1" } });
+        hear("ragvoice.interrupted", { heard_text: "" });
+        hear("response.created", { response: { id: "r2" } });
+        hear("ragvoice.interrupted", { heard_text: "You get" });
+        hear("response.created", { response: { id: "r3" } });
+        hear("ragvoice.answer", { turn_id: "t3", outcome: "answered" });
+        hear("ragvoice.interrupted", { heard_text: "" });
+    """
+    assert sent_by(script) == ["r2 true", "t3 false", "t3 true"]
+
+
 def test_no_draft_outlives_its_answer():
     script = """
         const drafted = () => {

@@ -14,6 +14,7 @@ from ragvoice.voice.events import (
     Failed,
     Interrupted,
     NothingHeard,
+    NothingToAnswer,
     Partial,
     SpeechEnded,
     SpeechStarted,
@@ -35,6 +36,7 @@ from ragvoice.voice.messages import (
     Respond,
     Sound,
     StartTurn,
+    Tick,
     TurnHeldUp,
     Typed,
 )
@@ -305,6 +307,33 @@ def test_a_sound_that_keeps_coming_pauses_an_answer_once(scene: Scene) -> None:
     assert told == [AnswerPaused(), AnswerResumed()]
 
 
+def test_a_pause_ends_although_no_more_sound_comes_and_the_next_answer_is_a_fresh_one(scene: Scene) -> None:
+    asked(scene)
+    scene.answer(said("You get 25 days.", 5.0))
+    assert scene.dialogue.wakes_in_s(scene.now) is None
+    assert events(scene.speak(0.032)) == [AnswerPaused()]
+    scene.now += 0.6
+    assert scene.dialogue.wakes_in_s(scene.now) == pytest.approx(0.4)
+    assert scene.give(Tick()) == []
+    scene.now += 0.401
+    assert events(scene.give(Tick())) == [AnswerResumed()]
+    assert scene.dialogue.wakes_in_s(scene.now) is None
+    scene.now += 2.0
+    (stopped,) = events(scene.give(Typed("And in Poland?")))
+    assert isinstance(stopped, Interrupted)
+    assert stopped.heard_s == pytest.approx(2.03, abs=0.01)  # it was silent for a second
+
+    scene.answer(said("There it is 26.", 5.0))
+    assert events(scene.speak(0.032)) == [AnswerPaused()]
+    scene.give(Typed("And here?"))
+    scene.answer(said("It is 25.", 5.0))
+    assert scene.dialogue.wakes_in_s(scene.now) is None, "the pause was that of the answer before"
+    scene.now += 1.0
+    (stopped,) = events(scene.give(Interrupt()))
+    assert isinstance(stopped, Interrupted)
+    assert stopped.heard_s == 1.0
+
+
 def test_what_is_not_heard_yet_is_not_paused(scene: Scene) -> None:
     asked(scene)
 
@@ -400,7 +429,7 @@ def test_a_turn_is_told_and_answered_when_that_is_wanted() -> None:
     assert scene.give(Respond()) == [StartTurn(1, heard.transcription), LetGo(1)]
     sentence = said("You get 25.", 1.0)
     assert events(scene.answer(heard, sentence)) == [sentence]
-    assert events(scene.give(Respond())) == [NothingHeard()]
+    assert events(scene.give(Respond())) == [NothingToAnswer()]
 
 
 def test_who_wants_an_answer_before_the_words_are_known_gets_it_then() -> None:
@@ -413,6 +442,52 @@ def test_who_wants_an_answer_before_the_words_are_known_gets_it_then() -> None:
 
     heard_and_waiting(scene)  # the wish was for one turn
     assert scene.kinds().count(StartTurn) == 1
+
+
+def test_a_typed_question_takes_the_place_of_one_that_was_not_answered() -> None:
+    scene = Scene(LoopOptions(answer_at_once=False))
+    heard_and_waiting(scene)
+    scene.give(Typed("And in Poland?"))
+    scene.answer(answer("It is 26."), ends=True)
+    assert scene.give(Respond()) == [Emit(NothingToAnswer())]
+
+    scene.speak(0.8)
+    scene.give(Respond())
+    told = scene.give(Typed("And in Germany?"))
+    assert told[0] == Emit(NothingToAnswer()), "to who has asked for an answer to what was said"
+    assert [type(action) for action in told[1:]] == [StartTurn, LetGo]
+
+
+def test_who_has_asked_for_an_answer_is_told_when_the_question_is_taken_back_or_none() -> None:
+    scene = Scene(LoopOptions(answer_at_once=False))
+    scene.speak(0.8)
+    scene.give(Respond())
+    assert scene.give(Clear()) == [Emit(NothingToAnswer())]
+    scene.silence(2)
+    assert StartTurn not in scene.kinds()
+
+    scene.speak(0.8)
+    scene.give(Respond())
+    scene.silence(2)
+    assert events(scene.recognise(""))[-2:] == [NothingHeard(), NothingToAnswer()]
+    assert scene.give(Clear()) == []
+
+    error = SpeechError("no memory")
+    scene.speak(0.8)
+    scene.give(Respond())
+    scene.silence(2)
+    assert events(scene.recognition_fails(error)) == [Failed(error)]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_turn_that_has_ended_is_not_taken_back(at_once: bool) -> None:
+    scene = Scene(LoopOptions(answer_at_once=at_once))
+    scene.speak(0.8)
+    scene.silence(1.6)
+    scene.give(Respond())
+    assert scene.give(Clear()) == []
+    assert [type(action) for action in scene.recognise(QUESTION)][-2:] == [StartTurn, LetGo]
+    assert scene.give(Respond()) == ([] if at_once else [Emit(NothingToAnswer())])
 
 
 def test_people_before_one_are_told_once_the_turn_is_certain(scene: Scene) -> None:

@@ -15,7 +15,17 @@ from scene import ReadsSamples, answer, level, said
 
 from ragvoice.datatypes import AudioChunk, Transcription
 from ragvoice.errors import AudioError, GenerationError, SpeechError
-from ragvoice.voice.events import Failed, Interrupted, NothingHeard, Partial, SpeechEnded, TurnEvent, VoiceEvent
+from ragvoice.voice.events import (
+    AnswerPaused,
+    AnswerResumed,
+    Failed,
+    Interrupted,
+    NothingHeard,
+    Partial,
+    SpeechEnded,
+    TurnEvent,
+    VoiceEvent,
+)
 from ragvoice.voice.loop import VoiceLoop
 from ragvoice.voice.messages import LoopOptions, Question
 from ragvoice.voicebot import Heard, Said, SaidOn
@@ -132,6 +142,16 @@ def test_an_interruption_closes_the_generator_after_it_was_told(bot: Bot) -> Non
     assert order[:4] == ["asked", stopped, "closed", "asked"]
 
 
+def test_an_answer_goes_on_when_the_microphone_is_switched_off_at_a_sound(loop: VoiceLoop) -> None:
+    loop.say("first")
+    stream = loop.events()
+    until(stream, Said)
+    loop.hear(level(1.0, 0.032))
+
+    assert until(stream, AnswerPaused)[-1] == AnswerPaused()
+    assert until(stream, AnswerResumed) == [AnswerResumed()]
+
+
 def test_an_action_that_fails_takes_no_other_with_it(bot: Bot) -> None:
     def fails(event: Interrupted) -> None:
         raise ZeroDivisionError("a bug")
@@ -210,9 +230,9 @@ def test_the_first_sentence_is_spoken_to_its_end_while_it_is_not_certain_that_it
     def ask(question: Question) -> Iterator[TurnEvent]:
         piece = said("You get 25 days.", 1.0)
         assert piece.audio is not None
-        yield replace(piece, rest_s=1.0)
+        yield replace(piece, rest_s=1.0, last=False)
         spoken.set()
-        yield SaidOn(piece.audio, 0.0)
+        yield SaidOn(piece.audio, 1e-17, last=True)
         went_on.set()
         yield answer("You get 25 days.")
 

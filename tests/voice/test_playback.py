@@ -54,14 +54,14 @@ def test_a_player_that_has_run_dry_begins_the_next_sentence_when_it_comes() -> N
 def test_a_sentence_in_pieces_is_heard_word_by_word_and_ends_with_the_last_piece() -> None:
     playback = Playback()
     first, second = said("Ask Ada in Leeds now", 1.0), said("", 3.0)
-    playback.add(replace(first, rest_s=3.0), now=0.0)
+    playback.add(replace(first, rest_s=3.0, last=False), now=0.0)
 
     # 1 of 4 s, whatever else there is to play: 5 of 20 letters; "Ask" has 3, with " Ada" 7.
     assert playback.heard(0.5) == ""
     assert playback.heard(9.0) == "Ask"
     assert playback.position(9.0) == 1.0
     assert second.audio is not None
-    playback.add(SaidOn(second.audio, 0.0), now=2.0)
+    playback.add(SaidOn(second.audio, 0.0, last=True), now=2.0)
     assert playback.position(3.5) == pytest.approx(2.5)
     assert playback.heard(3.5) == "Ask Ada in"
     assert playback.sounding(4.9)

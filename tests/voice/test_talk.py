@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ragvoice.build import build_speech_to_text
 from ragvoice.cli import main
+from ragvoice.commands.talk import _Screen
+from ragvoice.datatypes import AudioChunk
+from ragvoice.errors import GenerationError
 from ragvoice.settings import Settings
 from ragvoice.speech.audio import decode
+from ragvoice.voice.devices import Player
+from ragvoice.voice.events import AnswerPaused, Failed
+from ragvoice.voicebot import Said
 
 RECORDING = next((Path(__file__).resolve().parents[2] / "data" / "recordings").glob("tf-011-*.flac"))
 
@@ -27,6 +34,17 @@ def test_a_recorded_question_is_answered_aloud_with_its_source(
     assert "hr/employee-handbook.pdf" in shown
     said_again = build_speech_to_text(settings).transcribe(decode(output)).text.lower()
     assert "eighth day" in said_again.replace("8th", "eighth")  # the voice is not the same twice, nor is its spelling
+
+
+def test_an_answer_after_one_that_failed_in_a_pause_is_heard() -> None:
+    player = Player(16_000)
+    screen = _Screen(player)
+    sentence = Said("You get 25 days.", None, AudioChunk(np.ones(160, np.float32), 16_000))
+    for event in (sentence, AnswerPaused(), Failed(GenerationError("The model has gone."))):
+        screen.show(event)
+    screen.show(sentence)
+
+    assert len(player.pull(320)) == 160
 
 
 @pytest.mark.parametrize(

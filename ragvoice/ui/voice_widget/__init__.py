@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,22 @@ import streamlit as st
 
 from ragvoice.server import shared
 from ragvoice.server.realtime import PATH
+from ragvoice.ui.sign_in import current_sign_in
 
 if TYPE_CHECKING:
     from ragvoice.desk import Desk
     from ragvoice.people.person import Person
 
 _SCRIPTS = ("audio.js", "talk.js", "view.js")
+
+
+@dataclass(frozen=True)
+class LiveTurn:
+    """One that has ended."""
+
+    turn_id: str
+    """Of an answer that was interrupted while it was written, only that of the attempt."""
+    interrupted: bool = False
 
 
 def _nothing() -> None:
@@ -45,8 +56,8 @@ def voice_widget(ticket: str, conversation_id: str | None, *, path: str = PATH, 
     return result.turn
 
 
-def live_voice(desk: Desk, person: Person, conversation_id: str) -> str | None:
-    """Draw it for this person. :return: The identifier of the turn that has just ended in the conversation, or None."""
+def live_voice(desk: Desk, person: Person, conversation_id: str) -> LiveTurn | None:
+    """Draw it for this person. :return: The turn that has just ended in the conversation, or None."""
     person.require("ask")
-    turn = voice_widget(shared.tickets.issue(person, conversation_id), conversation_id)
-    return str(turn["turn_id"]) if turn else None
+    turn = voice_widget(shared.tickets.issue(person, conversation_id, current_sign_in()), conversation_id)
+    return LiveTurn(str(turn["turn_id"]), bool(turn.get("interrupted"))) if turn else None

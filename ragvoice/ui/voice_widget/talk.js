@@ -237,8 +237,8 @@ const HANDLERS = {
   "ragvoice.resumed": (talk) => talk.audio.resume(),
   "ragvoice.interrupted": (talk, { heard_text }) => {
     if (talk.audio.playing) talk.quiet();
-    // An answer of which nothing was heard is not in the log.
-    if (heard_text) talk.turnOver({ turn_id: talk.turn ?? talk.response, interrupted: true });
+    // Of one that was not finished and of which nothing was heard there is nothing to show.
+    if (heard_text || talk.turn) talk.turnOver({ turn_id: talk.turn ?? talk.response, interrupted: true });
   },
   "ragvoice.answer": (talk, { turn_id, outcome }) => {
     talk.turn = turn_id;
