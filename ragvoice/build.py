@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ragvoice.build_adapter import (
-    CPU_FORMAT,
+    CPU_FORMATS,
     confidence_file,
     follows_promotions,
     pinned,
@@ -174,10 +174,21 @@ def build_chat_model(settings: Settings) -> BaseChatModel:
             quantisation=settings.llm_quantisation,
             max_new_tokens=settings.max_new_tokens,
         )
+    merged = str(adapter.folder) if adapter else None
+    converted = store.converted(settings.llm, CPU_FORMATS[settings.llm_runtime], merged)
+    if settings.llm_runtime == "torch":
+        from ragvoice.generation.torch_chat import TorchChatModel
+
+        return TorchChatModel(
+            model_path=converted,
+            max_new_tokens=settings.max_new_tokens,
+            context_tokens=settings.context_tokens,
+            cpu_threads=settings.threads,
+        )
     from ragvoice.generation.ctranslate2_chat import CTranslate2ChatModel
 
     return CTranslate2ChatModel(
-        model_path=store.converted(settings.llm, CPU_FORMAT, str(adapter.folder) if adapter else None),
+        model_path=converted,
         max_new_tokens=settings.max_new_tokens,
         context_tokens=settings.context_tokens,
         cpu_threads=settings.threads,

@@ -10,7 +10,8 @@ from ragvoice.models.adapters import AdapterInService, packaged
 from ragvoice.models.promoted import PromotedAdapters
 from ragvoice.settings import AUTO_ADAPTER, NO_ADAPTER, Settings, home
 
-CPU_FORMAT = "ctranslate2-int8"
+CPU_FORMATS = {"ctranslate2": "ctranslate2-int8", "torch": "torch-int8"}
+"""Runtime -> the conversion that it loads, an adapter merged."""
 
 
 def resolve_adapter(settings: Settings) -> AdapterInService | None:
@@ -70,14 +71,15 @@ def prepare_adapter(settings: Settings) -> Path | None:
     :raises ModelError: when the adapter does not fit, or the conversion failed.
     """
     store = ModelStore.open(home())
-    if settings.llm_runtime != "ctranslate2":
+    if settings.llm_runtime not in CPU_FORMATS:
         return None
     try:
         store.path(settings.llm)
     except ModelError:
         return None
     adapter = resolve_adapter(settings)
-    return store.converted(settings.llm, CPU_FORMAT, str(adapter.folder)) if adapter else None
+    target = CPU_FORMATS[settings.llm_runtime]
+    return store.converted(settings.llm, target, str(adapter.folder)) if adapter else None
 
 
 def confidence_file(settings: Settings, adapter: AdapterInService | None) -> Path | None:

@@ -6,6 +6,7 @@ Read once, at an entry point. Only entry points and `build` may import this modu
 from __future__ import annotations
 
 import os
+import platform
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -29,6 +30,10 @@ CONFIDENCE_FILE = "confidence.json"
 PRONUNCIATIONS_FILE = "pronunciations.toml"
 AUTO_ADAPTER = "auto"
 NO_ADAPTER = "none"
+CPU_RUNTIME: Literal["torch", "ctranslate2"] = (
+    "torch" if platform.machine().lower() in ("x86_64", "amd64") else "ctranslate2"
+)
+"""Of the language model; torch has its quickest int8 kernels for x86 only."""
 
 
 def home() -> Path:
@@ -112,11 +117,13 @@ class Settings(BaseSettings):
 
     llm: str = "qwen2.5-coder-0.5b-instruct"
     """With the runtime `openai`: the model name that the server knows."""
-    llm_runtime: Literal["ctranslate2", "transformers", "openai"] = "ctranslate2"
+    llm_runtime: Literal["torch", "ctranslate2", "transformers", "openai"] = CPU_RUNTIME
+    """`torch`: int8 on an x86 processor, Llama and Qwen2, the quickest; `ctranslate2`: int8 anywhere, more families;
+    `transformers`: with adapters beside the base, or on a GPU; `openai`: behind a server."""
     llm_url: str | None = None
     """Base URL of an OpenAI-compatible server, `http://host:port/v1`; its key is read from OPENAI_API_KEY."""
     llm_quantisation: Literal["none", "int8", "4bit"] = "none"
-    """For the runtime `transformers`, through bitsandbytes; CTranslate2 is int8 always."""
+    """For the runtime `transformers`, through bitsandbytes; CTranslate2 and torch are int8 always."""
     adapter: str = Field(AUTO_ADAPTER, min_length=1)
     """LoRA adapter on the LLM: `auto` is the one promoted for it, else the packaged one for it; `none` the bare model;
     else a folder or hub id in PEFT's format. With the runtime `openai`: the name under which the server has it."""

@@ -212,16 +212,19 @@ def test_nothing_is_prepared_without_need(settings: Settings) -> None:
 
 
 @pytest.mark.slow
-def test_prepared_model_is_what_the_cpu_runtime_answers_with(settings: Settings) -> None:
-    on_cpu = settings.model_copy(update={"llm_runtime": "ctranslate2"})
+@pytest.mark.parametrize(
+    ("runtime", "weights"), [("ctranslate2", "ctranslate2-int8/model.bin"), ("torch", "torch-int8/int8.safetensors")]
+)
+def test_prepared_model_is_what_the_cpu_runtime_answers_with(settings: Settings, runtime: str, weights: str) -> None:
+    on_cpu = settings.model_copy(update={"llm_runtime": runtime})
     live = build.build_live_answering(on_cpu)
     bare = reply(live.current().chat)
     promoted_adapters(on_cpu).promote(trained(on_cpu, "first", 1), {})
     made = prepare_adapter(on_cpu)
     assert made is not None
-    stamp = (made / "model.bin").stat().st_mtime_ns
+    stamp = (made.parent / weights).stat().st_mtime_ns
     chat = live.current().chat
     assert chat.model_path == made  # type: ignore[attr-defined]
     assert reply(chat) != bare
-    assert (made / "model.bin").stat().st_mtime_ns == stamp
-    assert [folder.name for folder in made.parent.iterdir()] == ["ctranslate2-int8"]
+    assert (made.parent / weights).stat().st_mtime_ns == stamp
+    assert [folder.name for folder in made.parent.iterdir()] == [weights.split("/")[0]]

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from finetune.data.examples import Example
     from finetune.serving.trained import Trained
 
+_QUANTISED_BY = "ctranslate2"
+"""Runtime of the one export that is quantised by us."""
 Format = Literal["ctranslate2-int8", "gguf", "gguf-adapter", "safetensors", "adapter"]
 Precision = Literal["q8_0", "f16"]
 
@@ -45,7 +47,7 @@ def export(
     measured = None
     if parity:
         with stage_bars() as bars:
-            measured = measure_parity(_test_examples(found, parity), found.base, found.folder, bars)
+            measured = measure_parity(_test_examples(found, parity), found.base, found.folder, _QUANTISED_BY, bars)
         typer.echo(measured.sentence)
     typer.echo(write(found, out, target, precision, measured))
 

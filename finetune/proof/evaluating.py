@@ -12,9 +12,10 @@ from finetune.data.examples import Example
 from finetune.proof.evaluation import Evaluation
 from finetune.proof.gates import READING
 from finetune.proof.measuring import Questions, compared, compared_by_source, measured, spread
-from finetune.proof.parity import SERVED, Parity, measure_parity
+from finetune.proof.parity import Parity, measure_parity
 from finetune.proof.report import draw, markdown
 from finetune.run_folder import RunFolder
+from ragvoice.build_adapter import CPU_FORMATS
 from ragvoice.errors import GenerationError, ModelError
 from ragvoice.evaluation.application import ROLES
 from ragvoice.evaluation.provenance import provenance
@@ -79,10 +80,11 @@ def evaluate_run(
 def _parity(run: RunFolder, examples: Sequence[Example], bars: Report, *, fresh: bool) -> Parity | None:
     """None where the runtime serves what was trained, or a model failed: an evaluation of hours is not lost by that."""
     flags = base_flags(run)
-    if not examples or read_settings(**flags).llm_runtime != SERVED:
+    served_by = read_settings(**flags).llm_runtime
+    if not examples or served_by not in CPU_FORMATS:
         return None
     try:
-        return measure_parity(examples, flags["llm"], run.adapter, bars, fresh=fresh)
+        return measure_parity(examples, flags["llm"], run.adapter, served_by, bars, fresh=fresh)
     except (ModelError, GenerationError) as error:
         _log.warning("The served answers were not compared with those of the trained model. %s", error)
         return None

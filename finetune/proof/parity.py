@@ -18,8 +18,6 @@ from ragvoice.settings import read_settings
 if TYPE_CHECKING:
     from ragvoice.commands.progress import Report
 
-SERVED = "ctranslate2"
-"""Runtime that serves on a CPU: merged, int8."""
 _TRAINED = "transformers"
 """Runtime that holds the adapter beside its base, as the training did."""
 
@@ -49,11 +47,12 @@ class Parity:
 
 
 def measure_parity(
-    examples: Sequence[Example], base: str, adapter: Path, bars: Report, *, fresh: bool = False
+    examples: Sequence[Example], base: str, adapter: Path, served_by: str, bars: Report, *, fresh: bool = False
 ) -> Parity:
     """Asks both as the reading test does, whose answers of the served model are not asked again.
 
     :param base: Reference of the model that the adapter was trained on.
+    :param served_by: Runtime that serves: merged, int8.
     :param fresh: Ask the trained model again, too.
     :raises UsageError: without an example.
     :raises ModelError: when one of the two cannot be loaded.
@@ -64,7 +63,7 @@ def measure_parity(
     if not examples:
         raise UsageError("There is no test example to compare the served model with the trained one on.")
     written = []
-    for who, runtime in (("served", SERVED), ("trained", _TRAINED)):
+    for who, runtime in (("served", served_by), ("trained", _TRAINED)):
         settings = read_settings(llm=base, adapter=str(adapter), llm_runtime=runtime, llm_quantisation="none")
         journal = journal_of(READING, settings)
         if fresh and runtime == _TRAINED:

@@ -12,7 +12,8 @@ from finetune.serving.trained import Trained
 
 _SERVE = {
     "ctranslate2-int8": (
-        'With ragvoice: set `llm = "{folder}"` and `adapter = "none"`; the adapter is in the weights. With '
+        'With ragvoice: set `llm = "{folder}"`, `llm_runtime = "ctranslate2"` and `adapter = "none"`: the adapter is '
+        "in the weights. With "
         'CTranslate2 alone: `ctranslate2.Generator("{folder}", compute_type="int8")`, with the tokenizer and chat '
         "template beside it."
     ),

@@ -18,6 +18,7 @@ from pydantic import PrivateAttr
 from ragvoice.errors import GenerationError, ModelError
 from ragvoice.generation.chat_template import ChatTemplate
 from ragvoice.generation.kept_prefixes import KeptPrefixes
+from ragvoice.generation.token_text import TokenText
 
 
 class CTranslate2ChatModel(BaseChatModel):
@@ -83,8 +84,8 @@ class CTranslate2ChatModel(BaseChatModel):
                 f"The prompt has {len(front) + len(rest)} tokens; the limit is "
                 f"{self.context_tokens - self.max_new_tokens}. Ask a shorter question."
             )
-        ids: list[int] = []
-        written = ""
+        text = TokenText(self._template.tokenizer, stop or ())
+        silent = True
         options = {"max_length": self.max_new_tokens, "end_token": self._template.end_tokens, "return_log_prob": True}
         if avoid is not None:
             options["suppress_sequences"] = [
@@ -93,14 +94,8 @@ class CTranslate2ChatModel(BaseChatModel):
         try:
             with self._loaded.stream(front, rest, **options) as steps:
                 for step in steps:
-                    ids.append(step.token_id)
-                    # Decoding all ids again is what keeps multi-token characters and spaces right.
-                    text = self._template.tokenizer.decode(ids)
-                    piece = "" if text.endswith("�") else text[len(written) :]
-                    ends = [found for mark in stop or [] if (found := (written + piece).find(mark)) >= 0]
-                    if ends:
-                        piece = piece[: max(0, min(ends) - len(written))]
-                    written += piece
+                    silent = False
+                    piece = text.add(step.token_id)
                     log_prob = float(step.log_prob) if step.log_prob is not None else math.nan
                     chunk = ChatGenerationChunk(
                         message=AIMessageChunk(content=piece, response_metadata={"logprobs": [log_prob]})
@@ -108,9 +103,9 @@ class CTranslate2ChatModel(BaseChatModel):
                     if run_manager:
                         run_manager.on_llm_new_token(piece, chunk=chunk)
                     yield chunk
-                    if ends:
+                    if text.ended:
                         return
-            if not ids:  # LangChain takes a stream without a chunk for an error; a model may end at once
+            if silent:  # LangChain takes a stream without a chunk for an error; a model may end at once
                 yield ChatGenerationChunk(message=AIMessageChunk(content=""))
         except (RuntimeError, ValueError) as error:
             raise GenerationError(f"The language model failed: {error}") from error

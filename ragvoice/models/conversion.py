@@ -33,7 +33,12 @@ RECIPE = 1
 """Raised when the converters' output changes: older conversions are then made again."""
 
 QUANTISATIONS = ("int8", "int8_float16", "int8_bfloat16", "int8_float32", "int16", "float16", "bfloat16", "float32")
-FORMATS = ("transformers", "openai-whisper", *(f"ctranslate2-{quantisation}" for quantisation in QUANTISATIONS))
+FORMATS = (
+    "transformers",
+    "openai-whisper",
+    "torch-int8",
+    *(f"ctranslate2-{quantisation}" for quantisation in QUANTISATIONS),
+)
 
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",
@@ -167,7 +172,7 @@ def _nearest(root: Path, source: Source, target_format: str) -> tuple[Path, Path
         folder = root / "converted" / model.slug / "transformers"
         return folder if is_current(folder, model.fingerprint) else None
 
-    if target_format.startswith("ctranslate2-") and (whole := ready(source)):
+    if target_format.startswith(("ctranslate2-", "torch-")) and (whole := ready(source)):
         return whole, None
     if source.base is None:
         return source.folder, None

@@ -41,12 +41,12 @@ def convert(source: Path, target: Path, target_format: str, adapter: Path | None
     elif target_format == "transformers":
         _to_transformers(source, target, layout)
     elif layout is Layout.TRANSFORMERS:
-        _to_ctranslate2(source, target, target_format)
+        _quantised(source, target, target_format)
     else:
         # The 16-bit folder in between is needed for this only: several times the size of either end.
         with tempfile.TemporaryDirectory(prefix="transformers-", dir=target.parent) as between:
             _to_transformers(source, Path(between), layout)
-            _to_ctranslate2(Path(between), target, target_format)
+            _quantised(Path(between), target, target_format)
 
 
 def _merged(source: Path, target: Path, target_format: str, adapter: Path) -> None:
@@ -56,7 +56,7 @@ def _merged(source: Path, target: Path, target_format: str, adapter: Path) -> No
             f"an adapter cannot be merged into {source}, which is a {layout.value} model: take the same model as "
             "safetensors or GGUF."
         )
-    if not (target_format == "transformers" or target_format.startswith("ctranslate2-")):
+    if target_format == "openai-whisper":
         raise ModelError(f"a model with an adapter cannot become {target_format}.")
     from ragvoice.models.merge import merge
 
@@ -75,7 +75,7 @@ def _merged(source: Path, target: Path, target_format: str, adapter: Path) -> No
         merge(base, adapter, whole)
         if base is not source:
             shutil.rmtree(base)
-        _to_ctranslate2(whole, target, target_format)
+        _quantised(whole, target, target_format)
 
 
 def _to_transformers(source: Path, target: Path, layout: Layout) -> None:
@@ -91,9 +91,12 @@ def _to_transformers(source: Path, target: Path, layout: Layout) -> None:
         raise ModelError(f"{source} holds neither a GGUF, nor safetensors with a config.json, nor a CTranslate2 model.")
 
 
-def _to_ctranslate2(source: Path, target: Path, target_format: str) -> None:
-    from ragvoice.models import to_ctranslate2
+def _quantised(source: Path, target: Path, target_format: str) -> None:
+    from ragvoice.models import to_ctranslate2, to_torch_int8
 
+    if target_format == "torch-int8":
+        to_torch_int8.convert(source, target)
+        return
     to_ctranslate2.convert(source, target, target_format.removeprefix("ctranslate2-"))
 
 

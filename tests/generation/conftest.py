@@ -49,6 +49,11 @@ def default_ctranslate2() -> Path:
 
 
 @pytest.fixture(scope="session")
+def default_torch() -> Path:
+    return converted(DEFAULT_MODEL, "torch-int8")
+
+
+@pytest.fixture(scope="session")
 def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_llama(tmp_path_factory.mktemp("tiny") / "llama")
 

@@ -21,7 +21,7 @@ from finetune.proof.evaluation import read_evaluation
 from finetune.proof.parity import measure_parity, parity
 from finetune.run_folder import RunFolder
 from ragvoice.errors import GenerationError, UsageError
-from ragvoice.settings import Settings
+from ragvoice.settings import CPU_RUNTIME, Settings
 
 
 def test_shares_and_means_by_hand() -> None:
@@ -39,7 +39,7 @@ def test_two_empty_answers_are_the_same() -> None:
 
 def test_nothing_to_compare_on_is_told() -> None:
     with pytest.raises(UsageError, match="no test example"):
-        measure_parity([], "base", Path("adapter"), lambda *step: None)
+        measure_parity([], "base", Path("adapter"), "torch", lambda *step: None)
 
 
 class Machine:
@@ -80,10 +80,10 @@ def evaluated(*options: str) -> str:
 def test_an_evaluation_says_how_far_the_served_answers_are_from_the_trained_ones(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine = Machine(monkeypatch, base="30 years", ctranslate2="25 days", transformers="25 long days")
+    machine = Machine(monkeypatch, base="30 years", **{CPU_RUNTIME: "25 days"}, transformers="25 long days")
     said = evaluated()
     assert machine.asked.count("transformers") == 20
-    assert machine.asked.count("ctranslate2") == 40 + 30  # reading and general, nothing twice
+    assert machine.asked.count(CPU_RUNTIME) == 40 + 30  # reading and general, nothing twice
     found = read_evaluation(run)
     assert found is not None
     assert found.parity is not None
@@ -100,7 +100,7 @@ def test_an_evaluation_says_how_far_the_served_answers_are_from_the_trained_ones
 
 
 def test_the_run_file_and_the_command_say_on_how_many_examples(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = Machine(monkeypatch, base="a", ctranslate2="b", transformers="c")
+    machine = Machine(monkeypatch, base="a", **{CPU_RUNTIME: "b"}, transformers="c")
     run.run_file.write_text(run.run_file.read_text() + "parity = 0\n")
     assert "served model" not in evaluated()
     assert json.loads(run.evaluation.read_text())["parity"] is None
@@ -111,7 +111,7 @@ def test_the_run_file_and_the_command_say_on_how_many_examples(run: RunFolder, m
 def test_a_trained_model_that_fails_costs_the_comparison_only(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    Machine(monkeypatch, base="30 years", ctranslate2="25 days", transformers="")
+    Machine(monkeypatch, base="30 years", **{CPU_RUNTIME: "25 days"}, transformers="")
     with caplog.at_level(logging.WARNING):
         evaluated()
     assert "The trained model failed at the example 0#" in caplog.text
