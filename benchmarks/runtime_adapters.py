@@ -65,6 +65,32 @@ class CTranslate2:
         self._generator = self._open()
 
 
+class TorchInt8:
+    """Ours, with the tokens that the prompt lets it guess."""
+
+    def __init__(self, files: ModelFiles):
+        from ragvoice.generation.torch_chat import TorchChatModel
+
+        self._open = lambda: TorchChatModel(model_path=files.torch, cpu_threads=files.threads)
+        self._template = ChatTemplate(files.torch)
+        self._chat = self._open()
+
+    def stream(self, prompt: Prompt, max_new_tokens: int, *, reuse: bool) -> Iterator[str]:
+        front, rest = (
+            [self._template.tokenizer.token_to_id(token) for token in _tokens(self._template, text)]
+            for text in (prompt.front, prompt.rest)
+        )
+        chat = self._chat.model_copy(update={"max_new_tokens": max_new_tokens})
+        steps = chat._written(front, rest, None) if reuse else chat._written([], [*front, *rest], None)
+        yield from _decoded(self._template, (token for token, _ in steps))
+
+    def load_adapter(self) -> str:
+        return "no adapters: a merged, converted model is loaded; here the same one again, so no effect is right"
+
+    def use_adapter(self, on: bool) -> None:
+        self._chat = self._open()
+
+
 class LlamaCpp:
     def __init__(self, files: ModelFiles):
         import xllamacpp
@@ -223,6 +249,7 @@ class Transformers:
 
 RUNTIMES: dict[str, Callable[[ModelFiles], Runtime]] = {
     "ctranslate2 int8": CTranslate2,
+    "torch int8": TorchInt8,
     "xllamacpp": LlamaCpp,
     "openvino-genai": OpenVino,
     "transformers fp32": Transformers,

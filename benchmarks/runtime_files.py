@@ -22,6 +22,7 @@ class ModelFiles:
     gguf: Path
     transformers: Path
     ctranslate2: Path
+    torch: Path
     work: Path
     threads: int
 

@@ -1,4 +1,4 @@
-"""The same model, prompts and machine in four runtimes: answers, speed, cancelling, adapters, memory.
+"""The same model, prompts and machine in five runtimes: answers, speed, cancelling, adapters, memory.
 
     python benchmarks/runtimes.py [--questions 30] [--model qwen2.5-coder-0.5b-instruct] [--only xllamacpp,...]
 
@@ -267,6 +267,7 @@ def main() -> None:
         store.path(arguments.model) / "model.gguf",
         store.converted(arguments.model, "transformers"),
         store.converted(arguments.model, "ctranslate2-int8"),
+        store.converted(arguments.model, "torch-int8"),
         cache,
         len(os.sched_getaffinity(0)),
     )

@@ -177,6 +177,7 @@ def build_chat_model(settings: Settings) -> BaseChatModel:
     merged = str(adapter.folder) if adapter else None
     converted = store.converted(settings.llm, CPU_FORMATS[settings.llm_runtime], merged)
     if settings.llm_runtime == "torch":
+        _say_where_a_gpu_is_idle()
         from ragvoice.generation.torch_chat import TorchChatModel
 
         return TorchChatModel(
@@ -193,6 +194,15 @@ def build_chat_model(settings: Settings) -> BaseChatModel:
         context_tokens=settings.context_tokens,
         cpu_threads=settings.threads,
     )
+
+
+def _say_where_a_gpu_is_idle() -> None:
+    import ctranslate2
+
+    if ctranslate2.get_cuda_device_count():
+        _log.warning(
+            "The language model runs on the processor. On the GPU of this machine: llm_runtime = 'ctranslate2'."
+        )
 
 
 def build_answering(settings: Settings, before: Answering | None = None) -> Answering:
