@@ -75,6 +75,8 @@ class TorchChatModel(BaseChatModel):
         """Read what stands before the question, and keep it; returns whether it is kept. Takes as long as reading it.
 
         Declines while an answer is being written, so that this one goes on.
+
+        :raises GenerationError: when the model fails.
         """
         front = tuple(self._ids(self._template.split_prompt(messages)[0]))
         if not front or len(front) > min(self.kept_tokens, self.context_tokens - self.max_new_tokens):
@@ -82,7 +84,10 @@ class TorchChatModel(BaseChatModel):
         if front not in self._kept:
             if self._at_work:
                 return False
-            self._begun(front, len(front))
+            try:
+                self._begun(front, len(front))
+            except (RuntimeError, MemoryError) as error:
+                raise GenerationError(f"The language model failed: {error}") from error
         return True
 
     def _generate(
