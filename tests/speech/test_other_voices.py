@@ -106,7 +106,9 @@ def test_the_system_voice_is_understood(recogniser: FasterWhisperSpeechToText) -
     audio = SystemTextToSpeech().synthesise("The office is closed on Monday.")
 
     assert audio.sample_rate_hz == 22_050
-    assert "closed on monday" in recogniser.transcribe(audio).text.lower()
+    said = recogniser.transcribe(audio).text.lower()
+    assert said.startswith("the office is")
+    assert "on monday" in said
 
 
 def test_the_system_voice_may_speak_faster() -> None:

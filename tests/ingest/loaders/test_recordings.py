@@ -226,5 +226,5 @@ def test_the_process_that_parses_transcribes(tmp_path: Path, options: LoadOption
         [parsed] = parsers.parse([path])
     assert parsed.error is None
     [page] = parsed.documents
-    assert "Leeds work" in page.page_content
+    assert "hours a week" in page.page_content
     assert page.metadata["place"] == Place("time_s", pytest.approx(4, abs=1))
