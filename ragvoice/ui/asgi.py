@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import AsyncIterator
@@ -68,6 +69,10 @@ def _warm() -> None:
         _ = shared.desk().models
     except RagVoiceError as error:  # the page says it to whoever asks
         _log.warning("The models are not loaded yet: %s", error)
+    # Streamlit collects garbage after every script, several times a second while an answer is drawn. With all modules
+    # and models to look at, that takes so long that the thread which answers hardly runs.
+    gc.collect()
+    gc.freeze()
 
 
 def open_loop(admitted: Admitted, session: Session) -> LiveLoop:
