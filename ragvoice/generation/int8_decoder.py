@@ -26,9 +26,9 @@ from ragvoice.errors import ModelError
 _CONFIG, _WEIGHTS = "int8.json", "int8.safetensors"
 _ENGINE = "fbgemm"
 _SWITCH_S = 0.0005
-"""For how long another thread may keep the interpreter: a pass gives it away some hundred times, and with Python's 5 ms
-each time half of the speed is lost beside a thread that is busy half of the time (scratch: 16 tokens in 1.1 s alone, 2.1 s
-beside it, 1.6 s so)."""
+"""For how long another thread may keep the interpreter. A pass gives it away some hundred times, and with Python's 5 ms
+each time half of the speed is lost beside a thread that is busy half of the time (scratch: 16 tokens in 1.1 s alone,
+2.1 s beside it, 1.6 s so)."""
 _STEPS, _ZERO = 127, 128
 """Of a token's inputs: unsigned 8 bits around 128, with the largest one at 127 steps."""
 
