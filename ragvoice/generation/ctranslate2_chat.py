@@ -10,7 +10,7 @@ from typing import Any
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel, generate_from_stream
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from pydantic import PrivateAttr
@@ -18,7 +18,7 @@ from pydantic import PrivateAttr
 from ragvoice.errors import GenerationError, ModelError
 from ragvoice.generation.chat_template import ChatTemplate
 from ragvoice.generation.kept_prefixes import KeptPrefixes
-from ragvoice.generation.token_text import TokenText
+from ragvoice.generation.token_text import TokenText, chunks
 
 
 class CTranslate2ChatModel(BaseChatModel):
@@ -85,7 +85,6 @@ class CTranslate2ChatModel(BaseChatModel):
                 f"{self.context_tokens - self.max_new_tokens}. Ask a shorter question."
             )
         text = TokenText(self._template.tokenizer, stop or ())
-        silent = True
         options = {"max_length": self.max_new_tokens, "end_token": self._template.end_tokens, "return_log_prob": True}
         if avoid is not None:
             options["suppress_sequences"] = [
@@ -93,20 +92,8 @@ class CTranslate2ChatModel(BaseChatModel):
             ]
         try:
             with self._loaded.stream(front, rest, **options) as steps:
-                for step in steps:
-                    silent = False
-                    piece = text.add(step.token_id)
-                    log_prob = float(step.log_prob) if step.log_prob is not None else math.nan
-                    chunk = ChatGenerationChunk(
-                        message=AIMessageChunk(content=piece, response_metadata={"logprobs": [log_prob]})
-                    )
-                    if run_manager:
-                        run_manager.on_llm_new_token(piece, chunk=chunk)
-                    yield chunk
-                    if text.ended:
-                        return
-            if silent:  # LangChain takes a stream without a chunk for an error; a model may end at once
-                yield ChatGenerationChunk(message=AIMessageChunk(content=""))
+                found = ((step.token_id, math.nan if step.log_prob is None else float(step.log_prob)) for step in steps)
+                yield from chunks(found, text, run_manager)
         except (RuntimeError, ValueError) as error:
             raise GenerationError(f"The language model failed: {error}") from error
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
 
 
 class TokenText:
@@ -30,3 +34,24 @@ class TokenText:
             self.ended = True
         self._written += piece
         return piece
+
+
+def chunks(
+    steps: Iterable[tuple[int, float]], text: TokenText, run_manager: CallbackManagerForLLMRun | None
+) -> Iterator[ChatGenerationChunk]:
+    """One for each token, with its log probability, until the text has ended.
+
+    :param steps: Token ids with their log probabilities.
+    """
+    silent = True
+    for token_id, logprob in steps:
+        silent = False
+        piece = text.add(token_id)
+        chunk = ChatGenerationChunk(message=AIMessageChunk(content=piece, response_metadata={"logprobs": [logprob]}))
+        if run_manager:
+            run_manager.on_llm_new_token(piece, chunk=chunk)
+        yield chunk
+        if text.ended:
+            return
+    if silent:  # LangChain takes a stream without a chunk for an error; a model may end at once
+        yield ChatGenerationChunk(message=AIMessageChunk(content=""))

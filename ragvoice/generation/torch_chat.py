@@ -11,7 +11,7 @@ from typing import Any
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel, generate_from_stream
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from pydantic import PrivateAttr
@@ -20,7 +20,7 @@ from ragvoice.errors import GenerationError
 from ragvoice.generation.chat_template import ChatTemplate
 from ragvoice.generation.int8_decoder import Cache, Int8Decoder
 from ragvoice.generation.prompt_lookup import continuation
-from ragvoice.generation.token_text import TokenText
+from ragvoice.generation.token_text import TokenText, chunks
 
 
 class TorchChatModel(BaseChatModel):
@@ -115,22 +115,9 @@ class TorchChatModel(BaseChatModel):
             )
         avoided = self._template.tokenizer.encode(avoid, add_special_tokens=False).ids[0] if avoid else None
         text = TokenText(self._template.tokenizer, stop or ())
-        silent = True
         steps = self._written(front, rest, avoided)
         try:
-            for token, logprob in steps:
-                silent = False
-                piece = text.add(token)
-                chunk = ChatGenerationChunk(
-                    message=AIMessageChunk(content=piece, response_metadata={"logprobs": [logprob]})
-                )
-                if run_manager:
-                    run_manager.on_llm_new_token(piece, chunk=chunk)
-                yield chunk
-                if text.ended:
-                    return
-            if silent:  # LangChain takes a stream without a chunk for an error; a model may end at once
-                yield ChatGenerationChunk(message=AIMessageChunk(content=""))
+            yield from chunks(steps, text, run_manager)
         except (RuntimeError, MemoryError) as error:
             raise GenerationError(f"The language model failed: {error}") from error
         finally:

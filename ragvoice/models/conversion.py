@@ -1,7 +1,7 @@
 """Conversions, made once and kept under `<root>/converted/<slug>/<format>`; `<slug>+<adapter>` with an adapter merged.
 
 The work is done in a child process: torch is imported there, and its memory goes back to the system at the end, so
-that a process which answers questions never holds either.
+that a process which answers questions never holds a whole model in float32.
 """
 
 from __future__ import annotations
