@@ -130,10 +130,10 @@ class Desk:
             followed = self._followed(asker, history, talk, "spoken", live=True, shown=shown)
             return followed, self._queued(asker, question, history, "spoken", speak=True)
 
-        def prepare(partial: str) -> None:
+        def prepare(partial: str, wanted: Callable[[], bool]) -> bool:
             # Otherwise it would take the processor and the model's memory from whoever is served.
-            if self._queue.length == 0:
-                bot.prepare(partial, self._said_in(person, talk), person.groups)
+            said = self._said_in(person, talk)
+            return self._queue.length == 0 and bot.prepare(partial, said, person.groups, wanted=wanted)
 
         turns = SpokenTurns(
             begin,

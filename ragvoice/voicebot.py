@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -219,20 +219,26 @@ class VoiceBot:
         return answer
 
     def prepare(
-        self, partial: str, history: Sequence[Message] = (), groups: Iterable[str] = (), style: Style = "spoken"
+        self,
+        partial: str,
+        history: Sequence[Message] = (),
+        groups: Iterable[str] = (),
+        style: Style = "spoken",
+        wanted: Callable[[], bool] = lambda: True,
     ) -> bool:
         """Search with what was said so far and let the model read what was found, so that the answer begins sooner.
 
         Takes as long as reading it: call it from another thread than the one that listens, again whenever more is
         heard. What was read before costs a search (about 10 ms). The answer of the turn is the same without it.
 
+        :param wanted: Asked meanwhile; at a no the model may stop, and go on from there another time.
         :returns: Whether the model has read the passages.
         :raises GenerationError: from the model.
         """
         if not partial.strip():
             return False
         asked = self._searched(partial, history, groups, self._retriever.pinned())
-        return self._answering.current().prepare(asked.question, asked.passages, asked.told, style)
+        return self._answering.current().prepare(asked.question, asked.passages, asked.told, style, wanted)
 
     def _searched(self, question: str, history: Sequence[Message], groups: Iterable[str], searcher: Searcher) -> _Asked:
         question = resolved(question, history)

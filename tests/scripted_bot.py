@@ -38,7 +38,9 @@ class ScriptedBot:
         self._sentences = sentences
         self._passages = passages
 
-    def prepare(self, partial: str, history: Sequence[Message], groups: Iterable[str]) -> bool:
+    def prepare(
+        self, partial: str, history: Sequence[Message], groups: Iterable[str], *, wanted: Callable[[], bool]
+    ) -> bool:
         self.prepared.append((partial, tuple(history), tuple(groups)))
         return True
 

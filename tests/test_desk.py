@@ -443,11 +443,11 @@ def test_a_spoken_turn_has_the_groups_of_its_moment(desk: Desk, bot: ScriptedBot
 def test_nothing_is_prepared_while_somebody_is_answered(desk: Desk, bot: ScriptedBot) -> None:
     loop = desk.loop(ADA)
     assert loop._prepare is not None
-    loop._prepare("How many")
+    assert loop._prepare("How many", lambda: True)
     bot.gate.clear()
     events = desk.ask(BOB, "And I?")
     next(events)
-    loop._prepare("How many days")
+    assert not loop._prepare("How many days", lambda: True)
     bot.gate.set()
     answer_of(events)
     loop.close()

@@ -131,7 +131,7 @@ def _asked(task: Task, chat: BaseChatModel, *, reads_ahead: bool) -> dict[str, A
     prompt = list(task.prompt)
     try:
         if reads_ahead and isinstance(chat, ReadsAhead) and front_of(prompt[-1]):
-            chat.prepare(prompt)
+            chat.prepare(prompt, lambda: True)
         said = "".join(chunk.text for chunk in chat.stream(prompt)).strip()
     except Exception as error:
         # One prompt must not end a run of hours, whatever a model or a server raises at it.

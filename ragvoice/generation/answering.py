@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
@@ -36,7 +36,11 @@ _MAX_SENTENCES = 2
 class ReadsAhead(Protocol):
     """A chat model that can read what stands before the question (`prompts.front_of`) before it is asked."""
 
-    def prepare(self, messages: list[BaseMessage]) -> bool: ...
+    def prepare(self, messages: list[BaseMessage], wanted: Callable[[], bool]) -> bool:
+        """Returns whether it was read.
+
+        :param wanted: May be asked meanwhile; where it says no, the model may stop.
+        """
 
 
 @runtime_checkable
@@ -156,20 +160,26 @@ class Answering:
         return stream
 
     def prepare(
-        self, question: str, passages: Sequence[Passage], history: Sequence[Message] = (), style: Style = "spoken"
+        self,
+        question: str,
+        passages: Sequence[Passage],
+        history: Sequence[Message] = (),
+        style: Style = "spoken",
+        wanted: Callable[[], bool] = lambda: True,
     ) -> bool:
         """Let the model read the passages while the question is still being asked; the answer is the same without.
 
         Takes as long as reading them. A model that cannot, or is answering somebody, does nothing.
 
         :param question: As far as it is known.
+        :param wanted: Asked meanwhile; at a no the model may stop, and go on from there another time.
         :returns: Whether the stream of a question with these passages begins sooner.
         :raises GenerationError: when the model fails.
         """
         if not isinstance(self.chat, ReadsAhead):
             return False
         prompt, read = self.prompt(question, passages, history, style)
-        return bool(read) and self.chat.prepare(prompt)
+        return bool(read) and self.chat.prepare(prompt, wanted)
 
     def _run(
         self,

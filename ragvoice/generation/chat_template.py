@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from langchain_core.messages import BaseMessage
 
 from ragvoice.errors import ModelError
 from ragvoice.generation.control_tokens import breaker
-from ragvoice.generation.prompts import front_of
+from ragvoice.generation.prompts import fronts_of
 
 _ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
@@ -73,14 +74,26 @@ class ChatTemplate:
         """Tokens of the front part, which is the same for another question, and of the rest; together the whole prompt.
 
         The front reaches to the end of the passages; it is empty when the last message does not say where that is
-        (`prompts.front_of`). It is cut from the tokens of the whole, so where it is cut changes nothing about them.
+        (`prompts.front_of`).
+        """
+        *front, rest = self.prompt_pieces(messages)
+        return [token for piece in front for token in piece], rest
+
+    def prompt_pieces(self, messages: Sequence[BaseMessage]) -> list[list[str]]:
+        """Tokens of the prompt, cut after each of the beginnings that another prompt may have, too
+        (`prompts.fronts_of`); the last piece is the rest.
+
+        They are cut from the tokens of the whole, so where they are cut changes nothing about them.
         """
         whole = self.render(messages)
         encoding = self.tokenizer.encode(whole, add_special_tokens=False)
-        front = self._as_text(front_of(messages[-1]))
-        end = whole.rfind(front) + len(front) if front and front in whole else 0
-        count = sum(1 for _, token_end in encoding.offsets if token_end <= end)
-        return encoding.tokens[:count], encoding.tokens[count:]
+        fronts = [self._as_text(front) for front in fronts_of(messages[-1])]
+        start = whole.rfind(fronts[-1]) if fronts[-1] else -1
+        if start < 0:
+            return [encoding.tokens]
+        token_ends = [token_end for _, token_end in encoding.offsets]
+        cuts = [sum(token_end <= start + len(front) for token_end in token_ends) for front in fronts]
+        return [encoding.tokens[a:b] for a, b in pairwise([0, *cuts, len(token_ends)])]
 
     def count_tokens(self, text: str) -> int:
         return len(self.tokenizer.encode(text, add_special_tokens=False))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,13 +101,14 @@ class CTranslate2ChatModel(BaseChatModel):
         """Itself, without the first token of `words`: a token that opens an answer hardly stands within one."""
         return self.bind(avoid=words)
 
-    def prepare(self, messages: list[BaseMessage]) -> bool:
+    def prepare(self, messages: list[BaseMessage], wanted: Callable[[], bool] = lambda: True) -> bool:
         """Read what stands before the question, and keep it; returns whether it is kept. Takes as long as reading it.
 
+        :param wanted: Asked at the beginning only: CTranslate2 does not stop while it reads.
         :raises GenerationError: when the model fails.
         """
         front, rest = self._template.split_prompt(messages)
         try:
-            return self._loaded.keep(front, rest[0])
+            return wanted() and self._loaded.keep(front, rest[0])
         except (RuntimeError, ValueError) as error:
             raise GenerationError(f"The language model failed: {error}") from error

@@ -14,7 +14,8 @@ import json
 import math
 import sys
 import warnings
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -46,9 +47,16 @@ class Cache:
     def capacity(self) -> int:
         return int(self.keys.shape[2])
 
-    def kept(self) -> Cache:
-        """A copy that is no larger than it must be."""
-        return Cache(self.keys[:, :, : self.length].clone(), self.values[:, :, : self.length].clone(), self.length)
+    def since(self, start: int) -> Cache:
+        """A copy of what comes after the first `start` tokens, no larger than it must be."""
+        span = slice(start, self.length)
+        return Cache(self.keys[:, :, span].clone(), self.values[:, :, span].clone(), self.length - start)
+
+    def add(self, more: Cache) -> None:
+        span = slice(self.length, self.length + more.length)
+        self.keys[:, :, span] = more.keys
+        self.values[:, :, span] = more.values
+        self.length += more.length
 
 
 class Int8Decoder:
@@ -93,17 +101,12 @@ class Int8Decoder:
         angles = torch.outer(torch.arange(context_tokens).float(), frequencies).repeat(1, 2)
         self._cos_nd, self._sin_nd = angles.cos(), angles.sin()
 
-    def cache(self, capacity: int, beginning: Cache | None = None) -> Cache:
-        """An empty one, or one that begins like another."""
+    def cache(self, capacity: int) -> Cache:
+        """An empty one."""
         import torch
 
         size = (self._shape["layers"], self._shape["key_value_heads"], capacity, self._shape["head_size"])
-        made = Cache(torch.empty(size), torch.empty(size))
-        if beginning is not None:
-            made.length = beginning.length
-            made.keys[:, :, : made.length] = beginning.keys[:, :, : made.length]
-            made.values[:, :, : made.length] = beginning.values[:, :, : made.length]
-        return made
+        return Cache(torch.empty(size), torch.empty(size))
 
     def read(self, ids: Sequence[int], cache: Cache, last: int = 1) -> Any:
         """Read tokens after those of the cache, which then holds them, too.
@@ -113,34 +116,55 @@ class Int8Decoder:
         """
         import torch
 
+        [hidden_lh] = deque(self.layer_by_layer(ids, cache), maxlen=1)
+        with torch.inference_mode():
+            return self._head(_normed(hidden_lh[len(ids) - last :], self._norm_h, self._shape["norm_epsilon"]))
+
+    def layer_by_layer(self, ids: Sequence[int], cache: Cache) -> Iterator[Any]:
+        """As `read`, for who may have to wait between two layers; the cache holds the tokens after the last one.
+
+        :returns: What each layer makes of the tokens, shape (l, h).
+        """
+        import torch
+
         shape, l, n = self._shape, len(ids), cache.length + len(ids)  # noqa: E741
-        q, k, d = shape["heads"], shape["key_value_heads"], shape["head_size"]
         with torch.inference_mode():
             hidden_lh = self._embeddings_vh[torch.tensor(ids)].float()
-            cos_ld, sin_ld = self._cos_nd[cache.length : n], self._sin_nd[cache.length : n]
+            rotation = self._cos_nd[cache.length : n], self._sin_nd[cache.length : n]
             # None is everything before and itself: true of a single token, and said by `is_causal` of the first ones.
             seen_ln = torch.ones(l, n, dtype=torch.bool).tril(cache.length) if cache.length and l > 1 else None
-            for layer, keys_knd, values_knd in zip(self._layers, cache.keys, cache.values, strict=True):
-                joined = layer.query_key_value(_normed(hidden_lh, layer.attention_norm_h, shape["norm_epsilon"]))
-                query, key, value = joined.split([q * d, k * d, k * d], -1)
-                query_qld = _rotated(query.view(l, q, d).transpose(0, 1), cos_ld, sin_ld)
-                keys_knd[:, cache.length : n] = _rotated(key.view(l, k, d).transpose(0, 1), cos_ld, sin_ld)
-                values_knd[:, cache.length : n] = value.view(l, k, d).transpose(0, 1)
-                attended_qld = torch.nn.functional.scaled_dot_product_attention(
-                    query_qld[None],
-                    keys_knd[None, :, :n],
-                    values_knd[None, :, :n],
-                    attn_mask=seen_ln,
-                    is_causal=seen_ln is None and l > 1,
-                    scale=1 / math.sqrt(d),
-                    enable_gqa=True,
-                )[0]
-                hidden_lh = hidden_lh + layer.output(attended_qld.transpose(0, 1).reshape(l, q * d))
+        for layer, keys_knd, values_knd in zip(self._layers, cache.keys, cache.values, strict=True):
+            with torch.inference_mode():  # is of a thread, and another one may read on
+                attended_lh = self._attended(layer, hidden_lh, rotation, seen_ln, keys_knd[:, :n], values_knd[:, :n])
+                hidden_lh = hidden_lh + layer.output(attended_lh)
                 gate_up = layer.gate_up(_normed(hidden_lh, layer.feed_forward_norm_h, shape["norm_epsilon"]))
                 gate, up = gate_up.chunk(2, -1)
                 hidden_lh = hidden_lh + layer.down(torch.nn.functional.silu(gate) * up)
-            cache.length = n
-            return self._head(_normed(hidden_lh[l - last :], self._norm_h, shape["norm_epsilon"]))
+            yield hidden_lh
+        cache.length = n
+
+    def _attended(
+        self, layer: _Layer, hidden_lh: Any, rotation: tuple[Any, Any], seen_ln: Any, keys_knd: Any, values_knd: Any
+    ) -> Any:
+        """Writes the new tokens' keys and values behind the others."""
+        import torch
+
+        shape, l = self._shape, len(hidden_lh)  # noqa: E741
+        q, k, d = shape["heads"], shape["key_value_heads"], shape["head_size"]
+        joined = layer.query_key_value(_normed(hidden_lh, layer.attention_norm_h, shape["norm_epsilon"]))
+        query, key, value = joined.split([q * d, k * d, k * d], -1)
+        keys_knd[:, -l:] = _rotated(key.view(l, k, d).transpose(0, 1), *rotation)
+        values_knd[:, -l:] = value.view(l, k, d).transpose(0, 1)
+        attended_qld = torch.nn.functional.scaled_dot_product_attention(
+            _rotated(query.view(l, q, d).transpose(0, 1), *rotation)[None],
+            keys_knd[None],
+            values_knd[None],
+            attn_mask=seen_ln,
+            is_causal=seen_ln is None and l > 1,
+            scale=1 / math.sqrt(d),
+            enable_gqa=True,
+        )[0]
+        return attended_qld.transpose(0, 1).reshape(l, q * d)
 
 
 class _Layer:

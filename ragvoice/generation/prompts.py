@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
@@ -36,7 +37,8 @@ _REFUSALS = re.compile(
 )
 
 _FRONT = "front_chars"
-"""In a message's `additional_kwargs`: how much of its text comes before what the person says."""
+"""In a message's `additional_kwargs`: how much of its text comes before the passages, before the second one, and so on,
+at last before what the person says."""
 
 _EMPTY_LINES = re.compile(r"\n{3,}")
 _HISTORY_LINES = 2
@@ -54,21 +56,26 @@ def build_prompt(
     question: str, passages: Sequence[Passage], history: Sequence[Message] = (), style: Style = "spoken"
 ) -> list[BaseMessage]:
     """Messages for any chat model. Passages are quoted as data; nothing in them is an instruction to the reader."""
-    quoted = "\n\n".join(
-        f"[{number}] {_heading(passage)}\n{_body(passage)}" for number, passage in enumerate(passages, start=1)
-    )
+    quoted = [f"[{number}] {_heading(passage)}\n{_body(passage)}" for number, passage in enumerate(passages, start=1)]
+    parts = ["Passages:\n\n", *(f"{text}\n\n" for text in quoted or [""])]
     said = "\n".join(
         f"Earlier {'question' if line.speaker == 'user' else 'answer'}: {' '.join(line.text.split()[:_HISTORY_WORDS])}"
         for line in history[-_HISTORY_LINES:]
     )
-    front = f"Passages:\n\n{quoted}\n\n"
-    text = front + "\n\n".join(part for part in (said, f"Question: {question}") if part)
-    return [SystemMessage(_INSTRUCTIONS[style]), HumanMessage(text, additional_kwargs={_FRONT: len(front)})]
+    text = "".join(parts) + "\n\n".join(part for part in (said, f"Question: {question}") if part)
+    ends = list(accumulate(map(len, parts)))
+    return [SystemMessage(_INSTRUCTIONS[style]), HumanMessage(text, additional_kwargs={_FRONT: ends})]
 
 
 def front_of(message: BaseMessage) -> str:
     """The beginning of its text that does not depend on the question, empty when that is not known."""
-    return message.text[: message.additional_kwargs.get(_FRONT, 0)]
+    return fronts_of(message)[-1]
+
+
+def fronts_of(message: BaseMessage) -> list[str]:
+    """Beginnings of its text that other prompts may have, too: up to the passages, to the end of each, the last is
+    `front_of`."""
+    return [message.text[:end] for end in message.additional_kwargs.get(_FRONT, [0])]
 
 
 def fit_prompt(

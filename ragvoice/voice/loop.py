@@ -59,8 +59,10 @@ class VoiceLoop:
         on half a question; one that is not closed ran to its end. It is read beyond its first sentence only when the
         turn is certain, so a turn that reaches its `Answer` took place.
     :param transcriber: recognises; used from one thread. One that `GivesUp` makes a question wait less at its end.
-    :param prepare: called with the beginning of a question, as far as it is settled, while the person speaks; never
-        twice at a time.
+    :param prepare: called with the beginning of a question, as far as it is known, while the person speaks; never
+        twice at a time. It may ask whether it is still wanted and stop at a no: because more is known, or because
+        something is recognised, which goes first on the same processor. Returns whether there is nothing left to do;
+        otherwise it is called again after the recognition.
     :param on_interrupted: called before the interrupted generator is closed and before the next turn begins, so that
         the next turn can be told how much was heard. With `turn_id` the `Answer` of that id was complete and is cut;
         without, the generator is closed next. Not called where the person goes on with the question. Must return soon.
@@ -73,7 +75,7 @@ class VoiceLoop:
         transcriber: SpeechToText,
         options: LoopOptions | None = None,
         *,
-        prepare: Callable[[str], None] | None = None,
+        prepare: Callable[[str, Callable[[], bool]], bool] | None = None,
         on_interrupted: Callable[[Interrupted], None] | None = None,
         detector: Detector | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -94,7 +96,8 @@ class VoiceLoop:
         self._preparer = ThreadPoolExecutor(1, "voice-prepare")
         self._given_up = 0
         """Number of the newest recognition that is not wanted any more."""
-        self._newest: str | None = None
+        self._recognising = False
+        self._to_prepare: str | None = None
         self._thread = threading.Thread(target=self._run, name="voice-loop", daemon=True)
         self._thread.start()
 
@@ -193,15 +196,15 @@ class VoiceLoop:
                 if isinstance(event, Interrupted) and not event.continues and self._on_interrupted is not None:
                     self._on_interrupted(event)
             case Recognise(job, sound):
+                self._recognising = True
                 self._recogniser.submit(self._recognise, job, sound)
             case GiveUp(job):
                 self._given_up = job
-            case Prepare(text):
-                if self._prepare is not None:
-                    self._newest = text
-                    self._preparer.submit(self._prepare_newest)
+            case Prepare(text) if self._prepare is not None:
+                self._to_prepare = text
+                self._preparer.submit(self._prepare_newest)
             case StartTurn(turn, question):
-                self._newest = None
+                self._to_prepare = None
                 self._turns.start(turn, question)
             case LetGo(turn):
                 self._turns.let_go(turn)
@@ -214,19 +217,26 @@ class VoiceLoop:
                 heard = self._transcriber.transcribe_while(sound, lambda: self._given_up != job)
             else:
                 heard = self._transcriber.transcribe(sound)
-            self._inbox.put(Recognised(job, heard))
+            recognised = Recognised(job, heard)
         except RagVoiceError as error:
-            self._inbox.put(Recognised(job, error))
+            recognised = Recognised(job, error)
         except Exception as error:
             _log.exception("Recognition failed")
-            self._inbox.put(Recognised(job, SpeechError(f"Recognition failed: {error}")))
+            recognised = Recognised(job, SpeechError(f"Recognition failed: {error}"))
+        self._recognising = False  # before the next one can be asked for
+        self._inbox.put(recognised)
+        if self._to_prepare is not None and not self.closed.is_set():
+            self._preparer.submit(self._prepare_newest)
 
     def _prepare_newest(self) -> None:
         """What became old while another preparation ran is left out."""
-        text, self._newest = self._newest, None
-        if text is None or self._prepare is None:
+        text = self._to_prepare
+        if text is None or self._prepare is None or self._recognising:
             return
         try:
-            self._prepare(text)
+            done = self._prepare(text, lambda: self._to_prepare == text and not self._recognising)
         except Exception as error:  # it only saves time; the turn itself will say what is wrong
             _log.warning("Nothing was prepared for the question: %s", error)
+            done = True
+        if done and self._to_prepare == text:
+            self._to_prepare = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,7 +48,7 @@ class ReadingAheadChat(ScriptedChat):
     _ahead: list[str] = PrivateAttr(default_factory=list)
     _asked: list[str] = PrivateAttr(default_factory=list)
 
-    def prepare(self, messages: list[BaseMessage]) -> bool:
+    def prepare(self, messages: list[BaseMessage], wanted: Callable[[], bool]) -> bool:
         self._ahead.append(front_of(messages[-1]))
         return True
 

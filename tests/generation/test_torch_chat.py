@@ -37,13 +37,13 @@ def chat(default_torch: Path) -> TorchChatModel:
 def read(chat: TorchChatModel, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many tokens each forward pass reads."""
     lengths: list[int] = []
-    original = chat._decoder.read
+    original = chat._decoder.layer_by_layer
 
-    def counted(ids: Any, *arguments: Any) -> Any:
+    def counted(ids: Any, cache: Any) -> Any:
         lengths.append(len(ids))
-        return original(ids, *arguments)
+        return original(ids, cache)
 
-    monkeypatch.setattr(chat._decoder, "read", counted)
+    monkeypatch.setattr(chat._decoder, "layer_by_layer", counted)
     return lengths
 
 
@@ -69,11 +69,10 @@ def test_guesses_save_passes_and_change_no_word(chat: TorchChatModel, read: list
 
 def test_the_logprobs_are_those_of_a_model_that_reads_all_at_once(chat: TorchChatModel) -> None:
     reply = chat.invoke(COPY)
-    front, rest = (chat._ids(tokens) for tokens in chat._template.split_prompt(COPY))
+    [prompt] = chat._pieces(COPY)
     ids = chat._template.tokenizer.encode(reply.text, add_special_tokens=False).ids
     logprobs = reply.response_metadata["logprobs"]
     assert len(ids) == len(logprobs)
-    prompt = [*front, *rest]
     cache = chat._decoder.cache(len(prompt) + len(ids))
     found = chat._likeliest([*prompt, *ids[:-1]], cache, len(ids))
     assert [token for token, _ in found] == ids
@@ -103,22 +102,52 @@ def test_what_was_read_ahead_changes_no_token(chat: TorchChatModel, read: list[i
     read.clear()
     assert chat.prepare(build_prompt("When is", PASSAGES))
     assert chat.prepare(build_prompt("When is pay", PASSAGES))
-    [front] = read
+    assert len(read) == 3  # what stands before the passages, and each passage
     replies = [(reply.text, reply.response_metadata["logprobs"]) for reply in map(chat.invoke, prompts)]
     assert replies == unprepared
-    assert max(read[1:]) < front
+    assert max(read[3:]) <= len(chat._pieces(prompts[1])[-1])
 
 
-def test_the_oldest_fronts_go_first(default_torch: Path) -> None:
+def test_passages_are_read_once_whatever_follows_them(chat: TorchChatModel, read: list[int]) -> None:
+    chat._kept.clear()
+    first = chat._pieces(build_prompt("?", PASSAGES))
+    assert chat.prepare(build_prompt("?", PASSAGES[:1]))
+    assert chat.prepare(build_prompt("?", PASSAGES))
+    assert read == [len(piece) for piece in first[:-1]]
+    read.clear()
+    assert chat.prepare(build_prompt("?", PASSAGES[::-1]))
+    others = chat._pieces(build_prompt("?", PASSAGES[::-1]))
+    assert read == [len(piece) for piece in others[1:-1]]
+
+
+def test_what_was_not_used_for_longest_goes_first(default_torch: Path) -> None:
     prompts = [build_prompt("?", [passage]) for passage in PASSAGES]
-    few = TorchChatModel(model_path=default_torch)
-    sizes = [len(few._template.split_prompt(prompt)[0]) for prompt in prompts]
-    few.kept_tokens = sum(sizes) - 1
+    fitting = TorchChatModel(model_path=default_torch)
+    start, *sizes = (len(piece) for prompt in prompts for piece in fitting._pieces(prompt)[:-1])
+    few = TorchChatModel(model_path=default_torch, kept_tokens=start + sizes[0] + sizes[2] - 1)
     assert few.prepare(prompts[0])
     assert few.prepare(prompts[1])
-    assert [len(front) for front in few._kept] == [sizes[1]]
-    few.kept_tokens = sizes[0] - 1
-    assert not few.prepare(prompts[0])
+    fronts = [few._pieces(prompt)[:-1] for prompt in prompts]
+    assert [front in few._kept for front in fronts] == [False, True]
+    assert len(few._kept) == start + sizes[2]
+    longer = build_prompt("?", [*PASSAGES, *PASSAGES])
+    assert not few.prepare(longer)
+
+
+def test_reading_that_was_given_up_goes_on_where_it_ended(chat: TorchChatModel, read: list[int]) -> None:
+    prompt = build_prompt("When is pay day?", PASSAGES)
+    chat._kept.clear()
+    whole = chat.invoke(prompt)
+    chat._kept.clear()
+    read.clear()
+    layers = iter([True] * (chat._decoder._shape["layers"] + 3))
+    assert not chat.prepare(prompt, lambda: next(layers, False))  # within the second piece
+    assert not chat.prepare(prompt, lambda: False)
+    assert len(read) == 2
+    reply = chat.invoke(prompt)
+    assert (reply.text, reply.response_metadata) == (whole.text, whole.response_metadata)
+    pieces = [len(piece) for piece in chat._pieces(prompt)]
+    assert read[: len(pieces)] == pieces
 
 
 def test_another_answer_than_one_that_begins_so(chat: TorchChatModel) -> None:

@@ -293,7 +293,7 @@ def test_what_is_understood_is_prepared_for_while_the_person_speaks(bot: Bot) ->
     prepared: list[str] = []
     done = threading.Event()
 
-    def prepare(text: str) -> None:
+    def prepare(text: str, wanted: Callable[[], bool]) -> bool:
         prepared.append(text)
         done.set()
         raise GenerationError("it only saves time")
@@ -315,6 +315,40 @@ def test_what_is_understood_is_prepared_for_while_the_person_speaks(bot: Bot) ->
     loop.close()
 
     assert prepared == ["How many holidays"]
+
+
+def test_a_preparation_gives_way_to_a_recognition_and_goes_on_after_it(bot: Bot) -> None:
+    began, gave_way, recognise, went_on = (threading.Event() for _ in range(4))
+
+    def prepare(text: str, wanted: Callable[[], bool]) -> bool:
+        if began.is_set():
+            assert gave_way.is_set()
+            went_on.set()
+            return True
+        began.set()
+        for _ in range(int(WAIT_S / 0.01)):
+            if not wanted():
+                gave_way.set()
+                return False
+            time.sleep(0.01)
+        raise AssertionError("it was wanted all the time")
+
+    class Waits(Recogniser):
+        def transcribe(self, audio: AudioChunk) -> Transcription:
+            if began.is_set():
+                assert gave_way.wait(WAIT_S)
+                assert recognise.wait(WAIT_S)
+            return super().transcribe(audio)
+
+    loop = VoiceLoop(bot.ask, Waits("How many holidays"), prepare=prepare, detector=ReadsSamples(), clock=lambda: 0.0)
+    loop.hear(level(1.0, 1.2))
+    assert began.wait(WAIT_S)
+    loop.hear(level(1.0, 1.2))
+    assert gave_way.wait(WAIT_S)
+    assert not went_on.is_set()
+    recognise.set()
+    assert went_on.wait(WAIT_S)
+    loop.close()
 
 
 def test_a_recogniser_that_can_give_up_does_so_at_a_pause(bot: Bot) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -88,7 +88,7 @@ def test_a_killed_run_goes_on_and_what_failed_is_asked_again(tmp_path: Path) -> 
 
 def test_passages_that_several_prompts_share_are_read_once_by_a_model_that_can_read_ahead() -> None:
     class Ahead(ScriptedChat):
-        def prepare(self, messages: list[BaseMessage]) -> bool:
+        def prepare(self, messages: list[BaseMessage], wanted: Callable[[], bool]) -> bool:
             self.asked.append("ahead")
             return True
 
@@ -107,7 +107,7 @@ def test_passages_that_several_prompts_share_are_read_once_by_a_model_that_can_r
 
 def test_a_model_that_fails_to_read_ahead_fails_at_that_prompt() -> None:
     class Broken(ScriptedChat):
-        def prepare(self, messages: list[BaseMessage]) -> bool:
+        def prepare(self, messages: list[BaseMessage], wanted: Callable[[], bool]) -> bool:
             raise GenerationError("no memory")
 
     chat = Broken({"": "25 days"})
