@@ -16,14 +16,14 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from ragvoice.build import build_answering, build_retriever, open_live_index
-from ragvoice.datatypes import Answer
-from ragvoice.evaluation.datasets import Question, read_dataset
-from ragvoice.generation.answering import Answering
-from ragvoice.generation.prompts import front_of
-from ragvoice.retrieval.retriever import HybridRetriever
+from ragvoice.datatypes import Answer, Passage
+from ragvoice.evaluation.datasets import read_dataset
+from ragvoice.generation.answering import RUNNERS_UP, Answering
+from ragvoice.generation.prompts import fronts_of
 from ragvoice.settings import read_settings
 from ragvoice.voicebot import VoiceBot
 
@@ -35,10 +35,10 @@ def first_words(text: str, share: float) -> str:
     return " ".join(words[: math.ceil(share * len(words))])
 
 
-def front(answering: Answering, retriever: HybridRetriever, asked: str, question: Question) -> str:
-    """What the model reads before the question."""
-    prompt, _ = answering.prompt(asked, retriever.search(asked, 8, question.groups), (), "spoken")
-    return front_of(prompt[-1]) if prompt else ""
+def front(answering: Answering, asked: str, found: Sequence[Passage]) -> list[str]:
+    """Beginnings of what the model reads before the question: without a passage, with the first one, and so on."""
+    prompt, _ = answering.prompt(asked, found, (), "spoken")
+    return fronts_of(prompt[-1]) if prompt else [""]
 
 
 def quantile(values: list[float], share: float) -> float:
@@ -67,7 +67,7 @@ def main() -> None:
         bot.ask(questions[0].text)
 
     seconds: dict[str, list[float]] = defaultdict(list)
-    same_passages, same_answers, asked = list[bool](), 0, 0
+    same_passages, same_first, same_answers, asked = list[bool](), 0, 0, 0
     for number, question in enumerate(questions):
         partial = first_words(question.text, arguments.heard)
         started = time.perf_counter()
@@ -81,8 +81,12 @@ def main() -> None:
             continue
         asked += 1
         seconds["preparing"].append(spent)
-        fronts = {text: front(answerings["with"], retriever, text, question) for text in (partial, question.text)}
-        same_passages.append(prepared and fronts[partial] == fronts[question.text])
+        found = {text: retriever.search(text, 8, question.groups) for text in (partial, question.text)}
+        ahead = [front(answerings["with"], partial, found[partial])]
+        ahead += [front(answerings["with"], partial, [passage]) for passage in found[partial][1 : 1 + RUNNERS_UP]]
+        wanted = front(answerings["with"], question.text, found[question.text])
+        same_passages.append(prepared and wanted == ahead[0])
+        same_first += prepared and any(read[:2] == wanted[:2] for read in ahead)
         same_answers += said(answers["with"]) == said(answers["without"])
         for name, answer in answers.items():
             first = answer.timings.first_token or math.nan
@@ -94,6 +98,7 @@ def main() -> None:
     for name, values in sorted(seconds.items()):
         print(f"| {name} | {len(values)} | {statistics.median(values):.2f} | {quantile(values, 0.95):.2f} |")
     print(f"\nSame passages after {arguments.heard:.0%} of the words: {sum(same_passages)} of {asked}.")
+    print(f"Best passage read ahead, as the best or as one of {RUNNERS_UP} runners-up: {same_first} of {asked}.")
     print(f"Same answer, to the bit: {same_answers} of {asked}.")
 
 

@@ -232,7 +232,7 @@ class VoiceBot:
         heard. What was read before costs a search (about 10 ms). The answer of the turn is the same without it.
 
         :param wanted: Asked meanwhile; at a no the model may stop, and go on from there another time.
-        :returns: Whether the model has read the passages.
+        :returns: Whether nothing is left to read.
         :raises GenerationError: from the model.
         """
         if not partial.strip():

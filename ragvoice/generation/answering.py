@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel
@@ -28,6 +28,9 @@ ABSTENTION = "That is not in the documents."
 
 _MARKS = re.compile(r"[ \t]*\[(?:\d+(?:,\s*\d+)*\]|[\d,\s]*\Z)|\*\*|`|^\s*(?:#{1,6}|[-*+])[ \t]+", re.MULTILINE)
 
+RUNNERS_UP = 2
+"""Passages after the best that are read ahead: benchmarks/prefix_cache.py says how often that helps."""
+
 _MAX_SENTENCES = 2
 """A listener remembers about two; the rest is in the citations."""
 
@@ -36,10 +39,13 @@ _MAX_SENTENCES = 2
 class ReadsAhead(Protocol):
     """A chat model that can read what stands before the question (`prompts.front_of`) before it is asked."""
 
-    def prepare(self, messages: list[BaseMessage], wanted: Callable[[], bool]) -> bool:
-        """Returns whether it was read.
+    gives_up: ClassVar[bool]
+    """Whether it can stop while it reads, so that reading what may turn out useless keeps nobody waiting."""
 
-        :param wanted: May be asked meanwhile; where it says no, the model may stop.
+    def prepare(self, messages: list[BaseMessage], wanted: Callable[[], bool]) -> bool:
+        """Returns whether all of it was read.
+
+        :param wanted: Asked meanwhile by a model that gives up.
         """
 
 
@@ -169,17 +175,25 @@ class Answering:
     ) -> bool:
         """Let the model read the passages while the question is still being asked; the answer is the same without.
 
-        Takes as long as reading them. A model that cannot, or is answering somebody, does nothing.
+        Takes as long as reading them. A model that cannot, or is answering somebody, does nothing. One that can stop at
+        any time reads the runners-up, too, each as if it were the best.
 
         :param question: As far as it is known.
         :param wanted: Asked meanwhile; at a no the model may stop, and go on from there another time.
-        :returns: Whether the stream of a question with these passages begins sooner.
+        :returns: Whether nothing is left to read.
         :raises GenerationError: when the model fails.
         """
         if not isinstance(self.chat, ReadsAhead):
             return False
         prompt, read = self.prompt(question, passages, history, style)
-        return bool(read) and self.chat.prepare(prompt, wanted)
+        if not read or not self.chat.prepare(prompt, wanted):
+            return False
+        # With its last words a question often finds one of the next passages best.
+        for passage in passages[1 : 1 + RUNNERS_UP] if self.chat.gives_up else ():
+            prompt, read = self.prompt(question, [passage], history, style)
+            if read and not self.chat.prepare(prompt, wanted):
+                return False
+        return True
 
     def _run(
         self,

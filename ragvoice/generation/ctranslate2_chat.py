@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
@@ -26,6 +26,8 @@ class CTranslate2ChatModel(BaseChatModel):
 
     Dropping the stream's iterator stops the generation. `prepare` reads the front of a prompt ahead of its question.
     """
+
+    gives_up: ClassVar[bool] = False
 
     model_path: Path
     """Folder with CTranslate2's `model.bin`, tokenizer and chat template."""

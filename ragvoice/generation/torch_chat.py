@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
@@ -29,6 +29,8 @@ class TorchChatModel(BaseChatModel):
     For any thread. Nothing is computed before the stream is read on, so dropping it ends the work. `prepare` reads the
     front of a prompt ahead of its question.
     """
+
+    gives_up: ClassVar[bool] = True
 
     model_path: Path
     """Folder of a conversion to `torch-int8`."""

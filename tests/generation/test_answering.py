@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -45,12 +45,14 @@ class ScriptedChat(GenericFakeChatModel):
 class ReadingAheadChat(ScriptedChat):
     """Notes the beginning of every prompt that it is to read ahead, and that of the one it answers."""
 
+    gives_up: ClassVar[bool] = False
+
     _ahead: list[str] = PrivateAttr(default_factory=list)
     _asked: list[str] = PrivateAttr(default_factory=list)
 
     def prepare(self, messages: list[BaseMessage], wanted: Callable[[], bool]) -> bool:
         self._ahead.append(front_of(messages[-1]))
-        return True
+        return wanted()
 
     def _stream(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
         self._asked.append(messages[-1].text)
@@ -273,6 +275,22 @@ def test_what_is_read_ahead_begins_the_prompt_of_the_whole_question() -> None:
     assert TEXT in ahead
     assert asked.removeprefix(ahead).startswith("Earlier question: I am new.")
     assert "BANANA" not in ahead
+
+
+class GivingUpChat(ReadingAheadChat):
+    gives_up: ClassVar[bool] = True
+
+
+def test_a_model_that_can_stop_reads_the_runners_up_too() -> None:
+    chat = GivingUpChat(messages=iter([]))
+    answering = Answering(chat, SURE, relative_score=0.95)
+    passages = [replace(PASSAGE, text=f"Text {number}.", score=0.9 - number / 5) for number in range(4)]
+    assert answering.prepare(QUESTION, passages)
+    assert [front.partition("Text ")[2].strip() for front in chat._ahead] == ["0.", "1.", "2."]
+    chat._ahead.clear()
+    wanted = iter([True, False])
+    assert not answering.prepare(QUESTION, passages, wanted=lambda: next(wanted))
+    assert len(chat._ahead) == 2
 
 
 def test_without_passages_nothing_is_read_ahead() -> None:

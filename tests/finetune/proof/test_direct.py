@@ -88,6 +88,8 @@ def test_a_killed_run_goes_on_and_what_failed_is_asked_again(tmp_path: Path) -> 
 
 def test_passages_that_several_prompts_share_are_read_once_by_a_model_that_can_read_ahead() -> None:
     class Ahead(ScriptedChat):
+        gives_up = False
+
         def prepare(self, messages: list[BaseMessage], wanted: Callable[[], bool]) -> bool:
             self.asked.append("ahead")
             return True
@@ -107,6 +109,8 @@ def test_passages_that_several_prompts_share_are_read_once_by_a_model_that_can_r
 
 def test_a_model_that_fails_to_read_ahead_fails_at_that_prompt() -> None:
     class Broken(ScriptedChat):
+        gives_up = False
+
         def prepare(self, messages: list[BaseMessage], wanted: Callable[[], bool]) -> bool:
             raise GenerationError("no memory")
 
