@@ -24,6 +24,7 @@ from ragvoice.errors import SpeechError, UsageError
 from ragvoice.generation.answering import Answering, Verdict
 from ragvoice.generation.clarify import did_you_mean, resolved
 from ragvoice.generation.followup import search_follow_up
+from ragvoice.speech.loudness import from_first_sound
 from ragvoice.speech.pieces import begin
 from ragvoice.speech.protocols import SpeechToText, TextToSpeech
 from ragvoice.speech.speakable import speakable
@@ -274,7 +275,8 @@ class VoiceBot:
         for number, piece in enumerate(sound.pieces):
             rest -= len(piece.samples_t)
             rest_s, last = rest / sound.sample_rate_hz, rest == 0
-            clock.first_audio()
+            if clock.first_audio():
+                piece = from_first_sound(piece)  # whoever waits for an answer waits no longer than for it
             if number:
                 yield SaidOn(piece, rest_s, last)
             else:
@@ -301,8 +303,12 @@ class _Clock:
     def mark(self, stage: str, since: float | None = None) -> None:
         self._stages[stage] = time.perf_counter() - (self._started if since is None else since)
 
-    def first_audio(self) -> None:
-        self._stages.setdefault("first_audio", time.perf_counter() - self._started)
+    def first_audio(self) -> bool:
+        """Whether it is the first."""
+        if "first_audio" in self._stages:
+            return False
+        self.mark("first_audio")
+        return True
 
     def timings(self, first_token_at: float | None) -> Timings:
         return Timings(

@@ -20,7 +20,7 @@ from ragvoice.datatypes import AudioChunk, Segment, Transcription
 from ragvoice.errors import ModelError, SpeechError
 from ragvoice.speech.stretches import Heard, transcribe_stretches
 
-MIN_WINDOW_S = 15.0
+MIN_WINDOW_S = 10.0
 WINDOW_MARGIN_S = 5.0
 """The encoder sees max(MIN_WINDOW_S, speech + WINDOW_MARGIN_S), and never more than Whisper's 30 s."""
 MAX_VOCABULARY_TOKENS = 100

@@ -15,6 +15,9 @@ PAUSE_S = 0.2
 PEAK = 0.95
 SPEECH_RMS = 0.09
 """Of what `gain_for` is given. Peaks of speech are about ten times as high."""
+_AUDIBLE = 0.01
+"""Share of the peak: 40 dB below it."""
+_LEAD_S = 0.01
 _KNEE = 0.8
 _GAINS = (0.25, 10.0)
 
@@ -42,6 +45,14 @@ def amplified(speech_t: NDArray[np.float32], gain: float) -> NDArray[np.float32]
     within_t = np.clip(speech_t, -_KNEE, _KNEE)
     rounded_t: NDArray[np.float32] = within_t + (PEAK - _KNEE) * np.tanh((speech_t - within_t) / (PEAK - _KNEE))
     return rounded_t
+
+
+def from_first_sound(audio: AudioChunk) -> AudioChunk:
+    """Without the silence before it, but for a hundredth of a second; what is silent stays as it is."""
+    loudness_t = np.abs(audio.samples_t)
+    audible = np.flatnonzero(loudness_t > _AUDIBLE * loudness_t.max(initial=0))
+    start = max(0, int(audible[0]) - int(_LEAD_S * audio.sample_rate_hz)) if len(audible) else 0
+    return AudioChunk(audio.samples_t[start:], audio.sample_rate_hz)
 
 
 def nothing(sample_rate_hz: int) -> AudioChunk:
