@@ -34,6 +34,11 @@ CONTENDERS = {
     "ours": "ragvoice finetune",
     "trl": "trl SFTTrainer, defaults",
     "trl-no-checkpointing": "trl SFTTrainer, gradient_checkpointing=False",
+    "trl-float32": "trl SFTTrainer, bf16=False",
+}
+_CHANGED: dict[str, dict[str, Any]] = {
+    "trl-no-checkpointing": {"gradient_checkpointing": False},
+    "trl-float32": {"bf16": False},  # fairer where the processor has no bf16 of its own
 }
 
 
@@ -176,7 +181,6 @@ def _trl(
         for one in examples
     ]
     batch = {} if options.trl_batch == 8 else {"per_device_train_batch_size": options.trl_batch}
-    checkpointing = {"gradient_checkpointing": False} if options.contender == "trl-no-checkpointing" else {}
     arguments = SFTConfig(
         output_dir=str(options.folder / "trl"),
         completion_only_loss=True,
@@ -193,7 +197,7 @@ def _trl(
         report_to=[],
         disable_tqdm=True,
         **batch,
-        **checkpointing,
+        **_CHANGED.get(options.contender, {}),
     )
     targets = settings.targets if isinstance(settings.targets, str) else list(settings.targets)
     lora = LoraConfig(
