@@ -7,9 +7,9 @@ room and with pink noise. Seconds are counted from the last voiced sample (the d
 the first audible sample of the answer itself, so the pause that ends a turn counts. `loop` is `Desk.loop` and hears
 the question in frames of 20 ms as it is spoken; `whole` is `VoiceBot.turn` and `plain` the plain pipeline
 (faster-whisper, LangChain and transformers with their defaults), both given the recording after the same pause. The
-same models, a process each, one at a time, turn about question by question. A question that one of them leaves
-unanswered is left out of all. Recordings of people, whose questions the sample company cannot answer, count for the
-recognition only. Stages are medians of their own and need not add up.
+same models, a process each, one at a time, turn about question by question; what one has read for a turn is forgotten
+before the next. A question that one of them leaves unanswered is left out of all. Recordings of people, whose questions
+the sample company cannot answer, count for the recognition only. Stages are medians of their own and need not add up.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ragvoice.datatypes import EVERYONE, Answer, AudioChunk, Transcription
+from ragvoice.generation.kept_pieces import KeptPieces
 from ragvoice.people.person import Person
 from ragvoice.speech.pieces import begin
 from ragvoice.speech.protocols import SoundInPieces
@@ -93,6 +94,13 @@ def timed(bot: VoiceBot) -> tuple[Timed, Timed]:
     return recogniser, voice
 
 
+def forget(bot: VoiceBot) -> None:
+    """What the model has read: a question that comes again, in another room, is to be as new as the first time."""
+    kept = getattr(bot._answering.current().chat, "_kept", None)
+    if isinstance(kept, KeptPieces):
+        kept.clear()
+
+
 def answered_row(answer: Answer, spoke: tuple[float, float], said_at: float, silence_s: float) -> Row:
     """Stages between the question's words and the first sound of the answer."""
     timings = answer.timings
@@ -121,6 +129,7 @@ class Loop:
         self._person = Person("bench")
 
     def turn(self, question: Spoken) -> Row:
+        forget(self._desk.models.bot)
         loop, watchdog = self._loop()
         microphone = Microphone(loop.hear, question.sound)
         ended_at = microphone.began_at + question.ends_s
@@ -213,6 +222,7 @@ class Whole:
     def turn(self, question: Spoken) -> Row:
         said_at = silence_s = None
         answer: Any = None
+        forget(self._bot)
         began = time.perf_counter()
         for answer in self._bot.turn(question.until(question.ends_s + PAUSE_S), speak=True):
             if isinstance(answer, Said) and answer.audio is not None and said_at is None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_LONGEST, _SHORTEST = 3, 2
-"""Tokens that must have stood there before. One alone is right too rarely."""
+_LONGEST, _SHORTEST = 3, 1
+"""Tokens that must have stood there before. Of one alone the guess is often wrong, but trying it costs little."""
 
 
 def continuation(ids: Sequence[int], most: int) -> list[int]:

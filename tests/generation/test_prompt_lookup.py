@@ -14,7 +14,7 @@ from ragvoice.generation.prompt_lookup import continuation
         ([1, 2, 3, 4, 9, 1, 2], 9, [3, 4, 9, 1, 2]),
         ([1, 2, 3, 1, 2, 4, 1, 2], 1, [4]),  # the latest time
         ([5, 1, 2, 3, 7, 1, 2, 4, 5, 1, 2], 1, [3]),  # three tokens alike before two
-        ([1, 2, 3, 2], 3, []),  # one alone is not enough
+        ([1, 2, 3, 2], 3, [3, 2]),  # one alone, where no more are alike
         ([7, 7, 7], 3, [7]),
         ([1, 2], 3, []),
         ([1], 3, []),
