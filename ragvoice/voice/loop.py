@@ -163,6 +163,8 @@ class VoiceLoop:
             for action in actions:
                 with self._outliving(action):
                     self._do(action)
+            if isinstance(given, Recognised) and self._to_prepare is not None:
+                self._preparer.submit(self._prepare_newest)
             if isinstance(given, Sound):
                 with self._unseen:
                     self._unseen_s -= len(given.frame.samples_t) / given.frame.sample_rate_hz
@@ -200,9 +202,8 @@ class VoiceLoop:
                 self._recogniser.submit(self._recognise, job, sound)
             case GiveUp(job):
                 self._given_up = job
-            case Prepare(text) if self._prepare is not None:
+            case Prepare(text):
                 self._to_prepare = text
-                self._preparer.submit(self._prepare_newest)
             case StartTurn(turn, question):
                 self._to_prepare = None
                 self._turns.start(turn, question)
@@ -225,11 +226,9 @@ class VoiceLoop:
             recognised = Recognised(job, SpeechError(f"Recognition failed: {error}"))
         self._recognising = False  # before the next one can be asked for
         self._inbox.put(recognised)
-        if self._to_prepare is not None and not self.closed.is_set():
-            self._preparer.submit(self._prepare_newest)
 
     def _prepare_newest(self) -> None:
-        """What became old while another preparation ran is left out."""
+        """After each recognition, as long as there is something to prepare for: the one before may have had to stop."""
         text = self._to_prepare
         if text is None or self._prepare is None or self._recognising:
             return
