@@ -18,6 +18,7 @@ from pydantic import PrivateAttr
 from ragvoice.errors import GenerationError, ModelError
 from ragvoice.generation.chat_template import ChatTemplate
 from ragvoice.generation.kept_prefixes import KeptPrefixes
+from ragvoice.generation.prompts import check_length
 from ragvoice.generation.token_text import TokenText, chunks
 
 
@@ -81,11 +82,7 @@ class CTranslate2ChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         front, rest = self._template.split_prompt(messages)
-        if len(front) + len(rest) + self.max_new_tokens > self.context_tokens:
-            raise GenerationError(
-                f"The prompt has {len(front) + len(rest)} tokens; the limit is "
-                f"{self.context_tokens - self.max_new_tokens}. Ask a shorter question."
-            )
+        check_length(len(front) + len(rest), self.context_tokens - self.max_new_tokens)
         text = TokenText(self._template.tokenizer, stop or ())
         options = {"max_length": self.max_new_tokens, "end_token": self._template.end_tokens, "return_log_prob": True}
         if avoid is not None:

@@ -107,6 +107,15 @@ def fit_prompt(
     return build_prompt(question, fitting, lines, style), fitting
 
 
+def check_length(tokens: int, most: int) -> None:
+    """Of a whole prompt, for a runtime that is about to read it.
+
+    :raises GenerationError: when it leaves no room for the answer.
+    """
+    if tokens > most:
+        raise GenerationError(f"The prompt has {tokens} tokens; the limit is {most}. Ask a shorter question.")
+
+
 def prompt_hash(messages: Sequence[BaseMessage]) -> str:
     """SHA-256 of the roles and texts, in hexadecimal: equal for equal prompts."""
     return hashlib.sha256("\0".join(f"{message.type}\0{message.text}" for message in messages).encode()).hexdigest()

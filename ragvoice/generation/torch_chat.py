@@ -20,6 +20,7 @@ from ragvoice.generation.chat_template import ChatTemplate
 from ragvoice.generation.int8_decoder import Cache, Int8Decoder
 from ragvoice.generation.kept_pieces import KeptPieces
 from ragvoice.generation.prompt_lookup import continuation
+from ragvoice.generation.prompts import check_length
 from ragvoice.generation.token_text import TokenText, chunks
 
 
@@ -107,12 +108,7 @@ class TorchChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         pieces = self._pieces(messages)
-        tokens = sum(map(len, pieces))
-        if tokens + self.max_new_tokens > self.context_tokens:
-            raise GenerationError(
-                f"The prompt has {tokens} tokens; the limit is {self.context_tokens - self.max_new_tokens}. "
-                "Ask a shorter question."
-            )
+        check_length(sum(map(len, pieces)), self.context_tokens - self.max_new_tokens)
         avoided = self._template.tokenizer.encode(avoid, add_special_tokens=False).ids[0] if avoid else None
         text = TokenText(self._template.tokenizer, stop or ())
         steps = self._written(pieces, avoided)

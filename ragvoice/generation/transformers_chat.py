@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 
 from ragvoice.errors import GenerationError, ModelError
 from ragvoice.generation.control_tokens import breaker
+from ragvoice.generation.prompts import check_length
 from ragvoice.generation.shared_base import SharedBase
 
 Quantisation = Literal["none", "int8", "4bit"]
@@ -136,9 +137,7 @@ class TransformersChatModel(BaseChatModel):
         ).to(self._model.device)
         tokens = inputs["input_ids"].shape[1]
         context = min(self.context_tokens, getattr(self._model.config, "max_position_embeddings", self.context_tokens))
-        if tokens + self.max_new_tokens > context:
-            limit = context - self.max_new_tokens
-            raise GenerationError(f"The prompt has {tokens} tokens; the limit is {limit}. Ask a shorter question.")
+        check_length(tokens, context - self.max_new_tokens)
         avoided = self._tokenizer.encode(avoid, add_special_tokens=False)[:1] if avoid else None
         cancelled, logprobs, failure = Event(), list[float](), list[BaseException]()
         streamer = TextIteratorStreamer(self._tokenizer, skip_prompt=True, skip_special_tokens=True)
