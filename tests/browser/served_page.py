@@ -21,6 +21,15 @@ from ragvoice.people.person import Person
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "a long enough secret"
 _START_S = 90
+_SECRETS = """[auth]
+redirect_uri = "http://localhost:{port}/oauth2callback"
+cookie_secret = "known to the tests alone, and long enough"
+
+[auth.company]
+client_id = "ragvoice"
+client_secret = "known to the provider"
+server_metadata_url = "{company}/.well-known/openid-configuration"
+"""
 
 
 @dataclass(frozen=True)
@@ -35,17 +44,24 @@ class ServedPage:
 
 
 @contextmanager
-def served_page(home: Path, models: Path, index: Path, people: Iterable[Person] = ()) -> Iterator[ServedPage]:
+def served_page(
+    home: Path, models: Path, index: Path, people: Iterable[Person] = (), company: str | None = None
+) -> Iterator[ServedPage]:
     """
     :param home: A folder that is empty or not there; what it holds afterwards is kept.
     :param models: Folder of the installed models; linked, not copied.
     :param people: Whoever may sign in with `PASSWORD`; nobody: the page is open.
+    :param company: Address of an OpenID Connect provider through which people sign in instead.
     """
     home.mkdir(parents=True, exist_ok=True)
     (home / "models").symlink_to(models)
     for person in people:
         Accounts(home / "people.toml").add(person, PASSWORD)
-    port = _free_port()
+    port = free_port()
+    if company is not None:
+        (home / ".streamlit").mkdir()
+        secrets = _SECRETS.format(port=port, company=company)
+        (home / ".streamlit" / "secrets.toml").write_text(secrets, encoding="utf-8")
     served = ServedPage(f"http://localhost:{port}", home, home / "server.log")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RAGVOICE_", "STREAMLIT_"))}
     environment = {
@@ -81,7 +97,7 @@ def _wait_until_healthy(served: ServedPage, server: subprocess.Popen[bytes]) -> 
     raise AssertionError(f"`ragvoice ui` did not start. Its log:\n{served.log.read_text()}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
