@@ -118,7 +118,7 @@ def _trained(options: argparse.Namespace) -> dict[str, Any]:
     base = build_store().converted(options.base, "transformers")
     template = ChatTemplate(base)
     examples = read_part(options.folder / "data", "train")
-    lengths = [len(one) for one in encode(examples, template)]
+    lengths = [len(one) for one in encode(examples, template, apart=False)]
     tokens = sum(lengths)
     # Another base may need more tokens than the run's for the same words.
     row_tokens = max(config.training.row_tokens, *lengths)
@@ -215,7 +215,7 @@ def _held_out_loss(options: argparse.Namespace, trainer: Any, template: Any, set
     from finetune.training.reading import figures, predictions
     from finetune.training.trainer import collate
 
-    held = encode(read_part(options.folder / "data", "validation"), template)
+    held = encode(read_part(options.folder / "data", "validation"), template, apart=False)
     model = trainer.model.eval()
 
     def logits(row: Row) -> Any:

@@ -185,6 +185,7 @@ def build_chat_model(settings: Settings) -> BaseChatModel:
             max_new_tokens=settings.max_new_tokens,
             context_tokens=settings.context_tokens,
             cpu_threads=settings.threads,
+            passages_apart=settings.passages_apart,
         )
     from ragvoice.generation.ctranslate2_chat import CTranslate2ChatModel
 

@@ -124,6 +124,9 @@ class Settings(BaseSettings):
     """Base URL of an OpenAI-compatible server, `http://host:port/v1`; its key is read from OPENAI_API_KEY."""
     llm_quantisation: Literal["none", "int8", "4bit"] = "none"
     """For the runtime `transformers`, through bitsandbytes; CTranslate2 and torch are int8 always."""
+    passages_apart: bool = True
+    """With the runtime `torch`: no passage sees another one, so each is read once, whatever stands beside it
+    (docs/decisions/0009-passages-apart.md)."""
     adapter: str = Field(AUTO_ADAPTER, min_length=1)
     """LoRA adapter on the LLM: `auto` is the one promoted for it, else the packaged one for it; `none` the bare model;
     else a folder or hub id in PEFT's format. With the runtime `openai`: the name under which the server has it."""

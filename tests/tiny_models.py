@@ -45,6 +45,25 @@ def make_tiny_llama(folder: Path, *, layers: int = 2, **config_options: Any) -> 
     return folder
 
 
+def make_tiny_qwen(folder: Path) -> Path:
+    """As `make_tiny_llama`; with biases of query, key and value, embeddings that are the head as well."""
+    import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    make_tiny_llama(folder)
+    torch.manual_seed(1)
+    config = Qwen2Config(
+        vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=256, initializer_range=0.5, tie_word_embeddings=True,
+    )  # fmt: skip
+    model = Qwen2ForCausalLM(config)
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter)
+    model.save_pretrained(folder)
+    return folder
+
+
 def make_lora(base: Path, folder: Path, *, random: bool = True, seed: int = 1, **config: Any) -> Path:
     """Folder of an adapter in PEFT's format that does something, or nothing.
 

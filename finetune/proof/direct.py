@@ -31,7 +31,9 @@ from ragvoice.generation.prompts import front_of, is_refusal, prompt_hash
 from ragvoice.settings import Settings, home
 
 _ANSWER = TypeAdapter(Answer)
-_DECISIVE = ("llm", "llm_runtime", "llm_quantisation", "adapter", "max_new_tokens", "context_tokens")
+_DECISIVE = (
+    "llm", "llm_runtime", "llm_quantisation", "passages_apart", "adapter", "max_new_tokens", "context_tokens",
+)  # fmt: skip
 """Settings that decide what a model writes after a given prompt."""
 
 

@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage
 
 from finetune.data.examples import Example, prompt_of
 from ragvoice.errors import UsageError
+from ragvoice.generation.apart import pieces_of
 from ragvoice.generation.chat_template import ChatTemplate
 
 
@@ -21,19 +22,22 @@ class Encoded:
     """With the token that ends a turn."""
     refuses: bool = False
     source: str = ""
+    pieces: tuple[int, ...] = ()
+    """For each token of the prompt the number of its piece (`ragvoice.generation.apart`); empty: each token sees all
+    before it."""
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.answer)
 
 
-def encode(examples: Sequence[Example], template: ChatTemplate) -> list[Encoded]:
-    """:raises UsageError: when the template does not write an answer right after the prompt of serving."""
-    return [_encoded(example, template) for example in examples]
+def encode(examples: Sequence[Example], template: ChatTemplate, *, apart: bool) -> list[Encoded]:
+    """:param apart: Whether the passages are read apart, as serving is to read them.
+    :raises UsageError: when the template does not write an answer right after the prompt of serving."""
+    return [_encoded(example, template, apart) for example in examples]
 
 
-def _encoded(example: Example, template: ChatTemplate) -> Encoded:
+def _encoded(example: Example, template: ChatTemplate, apart: bool) -> Encoded:
     messages = prompt_of(example)
-    front, rest = template.split_prompt(messages)
     prompt = template.render(messages)
     whole = template.render([*messages, AIMessage(example.answer)], add_generation_prompt=False)
     if not template.end_tokens:
@@ -47,5 +51,7 @@ def _encoded(example: Example, template: ChatTemplate) -> Encoded:
         )
     tokenizer = template.tokenizer
     answer = tokenizer.encode(f"{example.answer}{end}", add_special_tokens=False).ids
-    ids = [tokenizer.token_to_id(token) for token in [*front, *rest]]
-    return Encoded(tuple(id_ for id_ in ids if id_ is not None), tuple(answer), example.refuses, example.source)
+    pieces = template.prompt_pieces(messages)
+    ids = template.ids([token for piece in pieces for token in piece])
+    numbers = tuple(pieces_of(pieces)) if apart else ()
+    return Encoded(tuple(ids), tuple(answer), example.refuses, example.source, numbers)

@@ -150,7 +150,8 @@ def _encoded(
     kept = held[:: max(1, -(-len(held) // settings.evaluate_examples))]
     if settings.pretrain:
         return _texts(examples, held, template, settings)
-    return encode(_weighted(examples, weights, seed), template), encode(kept, template)
+    apart = settings.passages_apart
+    return encode(_weighted(examples, weights, seed), template, apart=apart), encode(kept, template, apart=apart)
 
 
 def _weighted(examples: Sequence[Example], weights: Mapping[str, float], seed: int) -> list[Example]:

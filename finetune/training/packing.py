@@ -1,8 +1,9 @@
 """Examples that begin alike share their beginning: one forward pass reads it once and every question after it.
 
 A row is a tree: a prefix and branches, each a question with its answer. A token attends to the prefix and to its own
-branch only, at the positions that it would have alone, so that the loss and the gradient are those of the examples
-one by one. The same mask lets several trees stand in one row.
+branch only, at the position that it would have alone, so that the loss and the gradient are those of the examples
+one by one. The same mask lets several trees stand in one row, and keeps passages apart from one another where serving
+does (`ragvoice.generation.apart`).
 
 Legend: `l` tokens of a row, `a` tokens that are predicted.
 """
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 
 from finetune.training.encoding import Encoded
 from ragvoice.errors import UsageError
+from ragvoice.generation import apart
+from ragvoice.generation.apart import REST
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Row:
     """Number of the tree that a token belongs to, from 0."""
     branches_l: NDArray[np.int64]
     """Number of the branch, from 1; 0 is the prefix of its tree."""
+    pieces_l: NDArray[np.int64]
+    """Number of the prompt's piece; `REST` sees all before it."""
     predicting_a: NDArray[np.int64]
     """Places of the tokens whose successor is part of an answer."""
     targets_a: NDArray[np.int64]
@@ -47,8 +52,8 @@ def mask(row: Row) -> NDArray[np.bool_]:
     causal = places[:, None] >= places[None, :]
     tree = row.trees_l[:, None] == row.trees_l[None, :]
     branch = (row.branches_l[None, :] == 0) | (row.branches_l[:, None] == row.branches_l[None, :])
-    visible: NDArray[np.bool_] = causal & tree & branch
-    return visible
+    seen: NDArray[np.bool_] = causal & tree & branch & apart.visible(row.pieces_l)
+    return seen
 
 
 def pack(
@@ -108,7 +113,7 @@ def _shared(examples: Sequence[Encoded], tree: Sequence[int]) -> int:
     """
     if len(tree) == 1:
         return 0
-    first, last = examples[tree[0]].prompt, examples[tree[-1]].prompt
+    first, last = (list(zip(one.prompt, _pieces(one), strict=True)) for one in (examples[tree[0]], examples[tree[-1]]))
     most = min(len(examples[index].prompt) for index in tree) - 1
     same = next((place for place in range(min(len(first), len(last))) if first[place] != last[place]), len(first))
     return min(most, same)
@@ -152,6 +157,7 @@ def _row(examples: Sequence[Encoded], trees: Sequence[Sequence[int]]) -> Row:
     positions: list[int] = []
     tree_of: list[int] = []
     branch_of: list[int] = []
+    piece_of: list[int] = []
     predicting: list[int] = []
     targets: list[int] = []
     owners: list[int] = []
@@ -159,9 +165,10 @@ def _row(examples: Sequence[Encoded], trees: Sequence[Sequence[int]]) -> Row:
         shared = _shared(examples, tree)
         prefix = examples[tree[0]].prompt[:shared]
         tokens += prefix
-        positions += range(shared)
+        positions += _positions(examples[tree[0]])[:shared]
         tree_of += [number] * shared
         branch_of += [0] * shared
+        piece_of += _pieces(examples[tree[0]])[:shared]
         for branch, index in enumerate(tree, start=1):
             example = examples[index]
             rest = [*example.prompt[shared:], *example.answer]
@@ -170,8 +177,17 @@ def _row(examples: Sequence[Encoded], trees: Sequence[Sequence[int]]) -> Row:
             targets += example.answer
             owners += [index] * len(example.answer)
             tokens += rest
-            positions += range(shared, shared + len(rest))
+            positions += _positions(example)[shared:]
             tree_of += [number] * len(rest)
             branch_of += [branch] * len(rest)
-    columns = (tokens, positions, tree_of, branch_of, predicting, targets, owners)
+            piece_of += [*_pieces(example)[shared:], *[REST] * len(example.answer)]
+    columns = (tokens, positions, tree_of, branch_of, piece_of, predicting, targets, owners)
     return Row(*(np.array(values, dtype=np.int64) for values in columns))
+
+
+def _positions(example: Encoded) -> list[int]:
+    return apart.positions([*_pieces(example), *[REST] * len(example.answer)])
+
+
+def _pieces(example: Encoded) -> Sequence[int]:
+    return example.pieces or [REST] * len(example.prompt)

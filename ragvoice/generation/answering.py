@@ -189,7 +189,7 @@ class Answering:
         if not read or not self.chat.prepare(prompt, wanted):
             return False
         # With its last words a question often finds one of the next passages best.
-        for passage in passages[1 : 1 + RUNNERS_UP] if self.chat.gives_up else ():
+        for passage in passages[1 : len(read) + RUNNERS_UP] if self.chat.gives_up else ():
             prompt, read = self.prompt(question, [passage], history, style)
             if read and not self.chat.prepare(prompt, wanted):
                 return False

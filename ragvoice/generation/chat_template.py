@@ -95,6 +95,10 @@ class ChatTemplate:
         cuts = [sum(token_end <= start + len(front) for token_end in token_ends) for front in fronts]
         return [encoding.tokens[a:b] for a, b in pairwise([0, *cuts, len(token_ends)])]
 
+    def ids(self, tokens: Sequence[str]) -> list[int]:
+        found = map(self.tokenizer.token_to_id, tokens)
+        return [id_ for id_ in found if id_ is not None]
+
     def count_tokens(self, text: str) -> int:
         return len(self.tokenizer.encode(text, add_special_tokens=False))
 

@@ -47,10 +47,10 @@ class Cache:
     def capacity(self) -> int:
         return int(self.keys.shape[2])
 
-    def since(self, start: int) -> Cache:
-        """A copy of what comes after the first `start` tokens, no larger than it must be."""
-        span = slice(start, self.length)
-        return Cache(self.keys[:, :, span].clone(), self.values[:, :, span].clone(), self.length - start)
+    def part(self, start: int, end: int) -> Cache:
+        """A copy of these tokens, no larger than it must be."""
+        span = slice(start, end)
+        return Cache(self.keys[:, :, span].clone(), self.values[:, :, span].clone(), end - start)
 
     def add(self, more: Cache) -> None:
         span = slice(self.length, self.length + more.length)

@@ -56,7 +56,7 @@ def build_prompt(
     question: str, passages: Sequence[Passage], history: Sequence[Message] = (), style: Style = "spoken"
 ) -> list[BaseMessage]:
     """Messages for any chat model. Passages are quoted as data; nothing in them is an instruction to the reader."""
-    quoted = [f"[{number}] {_heading(passage)}\n{_body(passage)}" for number, passage in enumerate(passages, start=1)]
+    quoted = [_quoted(passage) for passage in passages]
     parts = ["Passages:\n\n", *(f"{text}\n\n" for text in quoted or [""])]
     said = "\n".join(
         f"Earlier {'question' if line.speaker == 'user' else 'answer'}: {' '.join(line.text.split()[:_HISTORY_WORDS])}"
@@ -126,7 +126,7 @@ def fit_passages(passages: Sequence[Passage], count_tokens: Callable[[str], int]
     fitting: list[Passage] = []
     left = budget_tokens
     for passage in passages:
-        needed = count_tokens(f"[9] {_heading(passage)}\n{_body(passage)}\n\n")
+        needed = count_tokens(f"{_quoted(passage)}\n\n")
         if needed <= left:
             fitting.append(passage)
             left -= needed
@@ -150,6 +150,12 @@ def prompt_fingerprint() -> str:
 def is_refusal(text: str) -> bool:
     """Whether the model says that the passages do not hold the answer, in its instructions' words or its own."""
     return bool(_REFUSALS.search(text))
+
+
+def _quoted(passage: Passage) -> str:
+    """The same in any place beside any others, so that a runtime may read it once (`apart`). With no mark before the
+    heading the model answers with the heading (docs/experiments.md)."""
+    return f"## {_heading(passage)}\n{_body(passage)}"
 
 
 def _heading(passage: Passage) -> str:

@@ -42,6 +42,8 @@ class TorchChatModel(BaseChatModel):
     """Of torch in the whole process; 0 leaves the choice to it."""
     kept_tokens: int = 20_000
     """Of the passages that were read; 25 kB each with the default model. What was not used for longest goes first."""
+    passages_apart: bool = True
+    """No passage sees another one, so that each is read once, whatever stands beside it (`apart`)."""
     guessed_tokens: int = 6
     """That are tried at once where the prompt says how the answer may go on; 0 tries none."""
 
@@ -60,8 +62,8 @@ class TorchChatModel(BaseChatModel):
             torch.set_num_threads(self.cpu_threads)
         self._template = ChatTemplate(self.model_path)
         self._decoder = Int8Decoder(self.model_path, self.context_tokens + self.guessed_tokens)
-        self._kept = KeptPieces(self._decoder, self._passes, self.kept_tokens)
-        self._ends = frozenset(self._ids(self._template.end_tokens))
+        self._kept = KeptPieces(self._decoder, self._passes, self.kept_tokens, apart=self.passages_apart)
+        self._ends = frozenset(self._template.ids(self._template.end_tokens))
 
     @property
     def _llm_type(self) -> str:
@@ -159,8 +161,4 @@ class TorchChatModel(BaseChatModel):
             return list(zip(tokens_l.tolist(), (logits_l - logits_lv.logsumexp(-1)).tolist(), strict=True))
 
     def _pieces(self, messages: list[BaseMessage]) -> list[list[int]]:
-        return [self._ids(tokens) for tokens in self._template.prompt_pieces(messages)]
-
-    def _ids(self, tokens: list[str]) -> list[int]:
-        found = map(self._template.tokenizer.token_to_id, tokens)
-        return [id_ for id_ in found if id_ is not None]
+        return [self._template.ids(tokens) for tokens in self._template.prompt_pieces(messages)]

@@ -8,44 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 from tiny_models import make_tiny_llama
-from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from ragvoice.errors import ModelError
 from ragvoice.generation.int8_decoder import Int8Decoder
 from ragvoice.models.to_torch_int8 import convert
 
 IDS = [5, 17, 33, 8, 41, 29, 60, 12, 55, 7, 23, 19]
-
-
-def make_qwen(folder: Path) -> Path:
-    """Biases of query, key and value, and embeddings that are the head as well."""
-    make_tiny_llama(folder)
-    torch.manual_seed(1)
-    config = Qwen2Config(
-        vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=256, initializer_range=0.5, tie_word_embeddings=True,
-    )  # fmt: skip
-    model = Qwen2ForCausalLM(config)
-    for name, parameter in model.named_parameters():
-        if name.endswith("bias"):
-            torch.nn.init.normal_(parameter)
-    model.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module", params=["llama", "qwen2", "llama, other head size"])
-def models(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Int8Decoder, torch.nn.Module]:
-    folder = tmp_path_factory.mktemp("models")
-    if request.param == "qwen2":
-        source = make_qwen(folder / "source")
-    else:
-        options = {"head_dim": 16} if "other" in request.param else {}
-        source = make_tiny_llama(folder / "source", **options)
-    (folder / "int8").mkdir()
-    convert(source, folder / "int8")
-    return Int8Decoder(folder / "int8", 64), AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
 
 
 def test_the_logits_are_those_of_transformers_within_what_int8_costs(
@@ -73,10 +41,10 @@ def test_tokens_read_in_pieces_or_after_dropped_guesses_give_the_same(
     spread = whole_lv.std()
     assert (torch.cat(pieces) - whole_lv).abs().max() < 0.2 * spread
     again = decoder.cache(64)
-    again.add(cache.since(0))
+    again.add(cache.part(0, cache.length))
     again.length = 5
-    again.add(cache.since(5))
-    assert (again.length, cache.since(5).capacity) == (12, 7)
+    again.add(cache.part(5, cache.length))
+    assert (again.length, cache.part(5, cache.length).capacity) == (12, 7)
     again.length = 11
     assert (decoder.read(IDS[11:], again) - whole_lv[-1]).abs().max() < 0.2 * spread
 

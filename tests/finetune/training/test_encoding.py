@@ -33,7 +33,7 @@ def _chat(example: Example) -> list[dict[str, str]]:
 
 def test_prompt_and_answer_are_transformers_own_template_of_the_conversation(base: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(base)
-    for example, encoded in zip(EXAMPLES, encode(EXAMPLES, ChatTemplate(base)), strict=True):
+    for example, encoded in zip(EXAMPLES, encode(EXAMPLES, ChatTemplate(base), apart=False), strict=True):
         chat = _chat(example)
         prompt = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)["input_ids"]
         whole = [*chat, {"role": "assistant", "content": example.answer}]
@@ -46,7 +46,7 @@ def test_prompt_and_answer_are_transformers_own_template_of_the_conversation(bas
 
 def test_the_prompt_is_what_the_cpu_runtime_is_given(folder: Path) -> None:
     template = ChatTemplate(folder)
-    for example, encoded in zip(EXAMPLES, encode(EXAMPLES, template), strict=True):
+    for example, encoded in zip(EXAMPLES, encode(EXAMPLES, template, apart=False), strict=True):
         messages = build_prompt(example.question, example.passages, example.history, example.style)
         front, rest = template.split_prompt(messages)
         assert [template.tokenizer.id_to_token(id_) for id_ in encoded.prompt] == [*front, *rest]
@@ -54,7 +54,7 @@ def test_the_prompt_is_what_the_cpu_runtime_is_given(folder: Path) -> None:
 
 def test_the_loss_is_on_the_answer_and_the_end_of_its_turn_only(folder: Path) -> None:
     template = ChatTemplate(folder)
-    for example, encoded in zip(EXAMPLES, encode(EXAMPLES, template), strict=True):
+    for example, encoded in zip(EXAMPLES, encode(EXAMPLES, template, apart=False), strict=True):
         *answer, end = encoded.answer
         assert template.tokenizer.decode(answer) == example.answer
         assert template.tokenizer.id_to_token(end) == "<|im_end|>"
@@ -84,17 +84,17 @@ def test_a_template_that_writes_an_answer_elsewhere_than_serving_asks_for_it_is_
 ) -> None:
     template = _with_template(base, tmp_path / "other", change)
     with pytest.raises(UsageError, match="does not write an answer where serving lets the model begin one"):
-        encode(TRAIN, template)
+        encode(TRAIN, template, apart=False)
 
 
 def test_a_turn_may_end_with_any_token_that_ends_generation(base: Path, tmp_path: Path) -> None:
     template = ChatTemplate(base)
     template.end_tokens = ["<|endoftext|>", "<|im_end|>"]  # as Qwen's generation_config names two
-    assert encode(TRAIN, template) == encode(TRAIN, ChatTemplate(base))
+    assert encode(TRAIN, template, apart=False) == encode(TRAIN, ChatTemplate(base), apart=False)
 
 
 def test_a_model_without_an_end_token_is_refused(base: Path) -> None:
     template = ChatTemplate(base)
     template.end_tokens = []
     with pytest.raises(UsageError, match="no token that ends a turn"):
-        encode(TRAIN, template)
+        encode(TRAIN, template, apart=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from finetune.training.model import load_trainable
 from finetune.training.packing import Row, mask, pack
 from finetune.training.trainer import answer_loss, collate
 from ragvoice.errors import UsageError
+from ragvoice.generation.apart import REST
 
 BEGIN = (1, 2, 3, 4)
 SMALL = (Encoded((*BEGIN, 5), (8, 9)), Encoded((*BEGIN, 6), (8,)), Encoded((7, 7), (9,)))
@@ -43,6 +45,25 @@ def test_a_row_written_out_by_hand() -> None:
         [1, 1, 1, 1, 1, 1, 1, 0, 0],
         [1, 1, 1, 1, 0, 0, 0, 1, 0],
         [1, 1, 1, 1, 0, 0, 0, 1, 1],
+    ]
+
+
+def test_no_passage_of_a_row_sees_another_one() -> None:
+    pieces = (0, 1, 1, 2, REST)
+    (row,) = pack(
+        [Encoded((1, 2, 3, 4, 5), (8,), pieces=pieces), Encoded((1, 2, 3, 4, 6), (9,), pieces=pieces)], 32, 4, 0
+    )
+    assert row.tokens_l.tolist() == [1, 2, 3, 4, 5, 8, 6, 9]
+    assert row.positions_l.tolist() == [0, 1, 2, 1, 4, 5, 4, 5]
+    assert mask(row).astype(int).tolist() == [
+        [1, 0, 0, 0, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0, 0, 0, 0],
+        [1, 1, 1, 0, 0, 0, 0, 0],
+        [1, 0, 0, 1, 0, 0, 0, 0],
+        [1, 1, 1, 1, 1, 0, 0, 0],
+        [1, 1, 1, 1, 1, 1, 0, 0],
+        [1, 1, 1, 1, 0, 0, 1, 0],
+        [1, 1, 1, 1, 0, 0, 1, 1],
     ]
 
 
@@ -104,8 +125,11 @@ def test_every_example_can_be_read_back_and_every_answer_token_is_predicted_once
             assert row.targets_a[of_owner].tolist() == list(example.answer)
 
 
-def _examples() -> list[Encoded]:
-    """Two contexts with three questions each, one with one, and one prompt that is there twice."""
+def _examples(*, apart: bool = False) -> list[Encoded]:
+    """Two contexts with three questions each, one with one, and one prompt that is there twice.
+
+    :param apart: A context is the beginning of a prompt and two passages.
+    """
     chance = np.random.default_rng(5)
 
     def some(count: int) -> tuple[int, ...]:
@@ -114,8 +138,10 @@ def _examples() -> list[Encoded]:
     made = []
     for questions in (3, 3, 1):
         context = some(24)
-        made += [Encoded((*context, *some(5 + number)), some(2 + number)) for number in range(questions)]
-    return [*made, Encoded(made[0].prompt, some(3))]
+        for number in range(questions):
+            pieces = (*[0] * 6, *[1] * 8, *[2] * 10, *[REST] * (5 + number)) if apart else ()
+            made.append(Encoded((*context, *some(5 + number)), some(2 + number), pieces=pieces))
+    return [*made, replace(made[0], answer=some(3))]
 
 
 @pytest.fixture(scope="module")
@@ -142,15 +168,16 @@ def _loss_and_gradients(model: Any, rows: list[Row]) -> tuple[float, dict[str, t
     return total, {name: w.grad.clone() for name, w in model.named_parameters() if w.grad is not None}
 
 
+@pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize(
     ("row_examples", "fill_tokens", "rows"),
     [(4, 0, 3), (8, 400, 1), (2, 0, 5), (3, 90, 3)],
     ids=["a context a row", "all in one row", "two examples a row", "filled up"],
 )
 def test_the_loss_and_the_gradients_of_packed_rows_are_those_of_the_examples_one_by_one(
-    model: Any, row_examples: int, fill_tokens: int, rows: int
+    model: Any, row_examples: int, fill_tokens: int, rows: int, apart: bool
 ) -> None:
-    examples = _examples()
+    examples = _examples(apart=apart)
     packed = pack(examples, 400, row_examples, seed=2, fill_tokens=fill_tokens)
     assert len(packed) == rows
     alone = [row for example in examples for row in pack([example], 400, 1, seed=2)]

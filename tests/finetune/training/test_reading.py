@@ -40,7 +40,7 @@ def _written(model: Any, prompt: tuple[int, ...], count: int) -> tuple[int, ...]
 
 
 def test_exact_and_refused_are_what_greedy_generation_writes(base: Path, model: Any) -> None:
-    prompts = [encoded.prompt for encoded in encode(TRAIN, ChatTemplate(base))]
+    prompts = [encoded.prompt for encoded in encode(TRAIN, ChatTemplate(base), apart=False)]
     written = [_written(model, prompt, 4) for prompt in prompts]
     examples = []
     for number, (prompt, answer) in enumerate(zip(prompts, written, strict=True)):

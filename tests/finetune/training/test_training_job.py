@@ -266,7 +266,7 @@ def test_sources_are_seen_as_often_as_their_weight_says(run: Path, base: Path) -
         from finetune.training.job import _weighted
         from ragvoice.generation.chat_template import ChatTemplate
 
-        return len(encode(_weighted(TRAIN, {"hand": weight}, seed=1), ChatTemplate(base)))
+        return len(encode(_weighted(TRAIN, {"hand": weight}, seed=1), ChatTemplate(base), apart=False))
 
     assert (tokens(1), tokens(2)) == (6, 12)
     assert 0 < tokens(0.5) < 6
