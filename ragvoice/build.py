@@ -171,6 +171,7 @@ def build_chat_model(settings: Settings) -> BaseChatModel:
         return TransformersChatModel(
             model_path=store.converted(settings.llm, "transformers"),
             adapter_path=adapter.folder if adapter else None,
+            passages_apart=_reads_apart(adapter, bare=False),
             quantisation=settings.llm_quantisation,
             max_new_tokens=settings.max_new_tokens,
         )
@@ -185,7 +186,8 @@ def build_chat_model(settings: Settings) -> BaseChatModel:
             max_new_tokens=settings.max_new_tokens,
             context_tokens=settings.context_tokens,
             cpu_threads=settings.threads,
-            passages_apart=settings.passages_apart,
+            passages_apart=_reads_apart(adapter, bare=settings.passages_apart),
+            kept_tokens=settings.kept_tokens,
         )
     from ragvoice.generation.ctranslate2_chat import CTranslate2ChatModel
 
@@ -195,6 +197,11 @@ def build_chat_model(settings: Settings) -> BaseChatModel:
         context_tokens=settings.context_tokens,
         cpu_threads=settings.threads,
     )
+
+
+def _reads_apart(adapter: AdapterInService | None, *, bare: bool) -> bool:
+    """An adapter is served as it was trained. :param bare: How the model reads without one of known training."""
+    return adapter.provenance.passages == "apart" if adapter and adapter.provenance else bare
 
 
 def _say_where_a_gpu_is_idle() -> None:
@@ -256,7 +263,7 @@ def _switched(chat: BaseChatModel, adapter: AdapterInService | None) -> BaseChat
     from ragvoice.generation.transformers_chat import TransformersChatModel
 
     assert isinstance(chat, TransformersChatModel)
-    return chat.with_adapter(adapter.folder if adapter else None)
+    return chat.with_adapter(adapter.folder if adapter else None, passages_apart=_reads_apart(adapter, bare=False))
 
 
 def answered_by(settings: Settings) -> dict[str, str]:

@@ -10,12 +10,14 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from ragvoice.background import in_background
 from ragvoice.datatypes import Answer, AudioChunk, Message, Passage, Style, Transcription
 from ragvoice.desk_turns import Event, FollowedTurn, SpokenTurns, Unlogged
 from ragvoice.errors import TurnLogError, UsageError
 from ragvoice.fair_queue import FairQueue
+from ragvoice.idle_reading import IdleReading
 from ragvoice.people.person import Person
 from ragvoice.voicebot import VoiceBot, check_question
 
@@ -67,6 +69,7 @@ class Desk:
         self._recorder = recorder
         self._queue = queue or FairQueue()
         self._unlogged = Unlogged()
+        self._loops: WeakSet[VoiceLoop] = WeakSet()
 
     def ask(
         self,
@@ -140,7 +143,22 @@ class Desk:
             lambda turn_id, heard: self._shorten(person, turn_id, heard),
             lambda turn_id: self._withdraw(person, turn_id),
         )
-        return VoiceLoop(turns.ask, bot.recogniser, options, prepare=prepare, on_interrupted=turns.interrupted)
+        loop = VoiceLoop(turns.ask, bot.recogniser, options, prepare=prepare, on_interrupted=turns.interrupted)
+        self._loops.add(loop)
+        return loop
+
+    def read_while_idle(self, stopped: threading.Event | None = None) -> None:
+        """Load the models and let the language model read the documents while nobody asks or speaks, until stopped: for
+        a thread of its own.
+
+        :raises ModelError, VectorIndexError: see `models`.
+        """
+        bot = self.models.bot
+        reading = IdleReading(lambda: self._index, lambda: bot.answering, self._nobody_asks)
+        reading.run(stopped or threading.Event())
+
+    def _nobody_asks(self) -> bool:
+        return self._queue.length == 0 and not any(loop.at_work for loop in list(self._loops))
 
     def _shorten(self, person: Person, turn_id: str, heard: str) -> None:
         self._unlogged.shorten(turn_id, heard)

@@ -144,7 +144,7 @@ class VoiceBot:
         :raises UsageError: for an empty or endless question. :raises SpeechError, GenerationError: from the models.
         """
         clock, heard = _Clock(), 1.0
-        searcher, answering = self._retriever.pinned(), self._answering.current()
+        searcher, answering = self._retriever.pinned(), self.answering
         names = replace(
             self._names,
             adapter=answering.adapter,
@@ -239,7 +239,7 @@ class VoiceBot:
         if not partial.strip():
             return False
         asked = self._searched(partial, history, groups, self._retriever.pinned())
-        return self._answering.current().prepare(asked.question, asked.passages, asked.told, style, wanted)
+        return self.answering.prepare(asked.question, asked.passages, asked.told, style, wanted)
 
     def _searched(self, question: str, history: Sequence[Message], groups: Iterable[str], searcher: Searcher) -> _Asked:
         question = resolved(question, history)
@@ -249,6 +249,11 @@ class VoiceBot:
         # A question that was searched for by itself is read by itself.
         told = history if standalone != question.strip() else ()
         return _Asked(question, standalone, tuple(found), tuple(told))
+
+    @property
+    def answering(self) -> Answering:
+        """With the adapter in service."""
+        return self._answering.current()
 
     @property
     def recogniser(self) -> SpeechToText:

@@ -88,6 +88,7 @@ def _train(folder: RunFolder, config: RunConfig, resume: bool) -> None:
         "base_fingerprint": store.fingerprint(base),
         "data": data_hash(folder.data),
         "prompt": prompt_fingerprint(),
+        "passages": "apart" if config.training.passages_apart else "",
     }
     if resume:
         _check_unchanged(folder, made)

@@ -69,6 +69,7 @@ def talk(
             if inputs and output:
                 _with_files(loop, player, inputs, output, fast=fast)
             else:
+                threading.Thread(target=desk.read_while_idle, name="read-documents", daemon=True).start()
                 _with_devices(loop, player)
         finally:
             loop.close()

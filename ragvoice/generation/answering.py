@@ -20,7 +20,7 @@ from ragvoice.generation.confidence import ConfidenceModel, gather
 from ragvoice.generation.grounding import Support, column_names, speaks_of_another, support
 from ragvoice.generation.injection import without_instructions
 from ragvoice.generation.negation import contradicts
-from ragvoice.generation.prompts import fit_prompt, is_refusal, prompt_hash
+from ragvoice.generation.prompts import fit_prompt, is_refusal, prompt_hash, quoted
 from ragvoice.sentences import SentenceStream
 
 ABSTENTION = "That is not in the documents."
@@ -29,7 +29,7 @@ ABSTENTION = "That is not in the documents."
 _MARKS = re.compile(r"[ \t]*\[(?:\d+(?:,\s*\d+)*\]|[\d,\s]*\Z)|\*\*|`|^\s*(?:#{1,6}|[-*+])[ \t]+", re.MULTILINE)
 
 RUNNERS_UP = 2
-"""Passages after the best that are read ahead: benchmarks/prefix_cache.py says how often that helps."""
+"""Passages after those of the prompt that are read ahead: benchmarks/prefix_cache.py says how often that helps."""
 
 _MAX_SENTENCES = 2
 """A listener remembers about two; the rest is in the citations."""
@@ -47,6 +47,15 @@ class ReadsAhead(Protocol):
 
         :param wanted: Asked meanwhile by a model that gives up.
         """
+
+
+@runtime_checkable
+class KeepsPassages(ReadsAhead, Protocol):
+    """One that may read passages apart (`generation.apart`), so that what it has read of one is of use beside any."""
+
+    passages_apart: bool
+    kept_tokens: int
+    """Of the passages that it keeps as read."""
 
 
 @runtime_checkable
@@ -176,7 +185,7 @@ class Answering:
         """Let the model read the passages while the question is still being asked; the answer is the same without.
 
         Takes as long as reading them. A model that cannot, or is answering somebody, does nothing. One that can stop at
-        any time reads the runners-up, too, each as if it were the best.
+        any time reads the runners-up, too.
 
         :param question: As far as it is known.
         :param wanted: Asked meanwhile; at a no the model may stop, and go on from there another time.
@@ -189,11 +198,27 @@ class Answering:
         if not read or not self.chat.prepare(prompt, wanted):
             return False
         # With its last words a question often finds one of the next passages best.
-        for passage in passages[1 : len(read) + RUNNERS_UP] if self.chat.gives_up else ():
-            prompt, read = self.prompt(question, [passage], history, style)
-            if read and not self.chat.prepare(prompt, wanted):
-                return False
-        return True
+        next_ones = passages[1 : len(read) + RUNNERS_UP] if self.chat.gives_up else ()
+        return all(self.read_ahead(passage, style, wanted) for passage in next_ones)
+
+    def read_ahead(self, passage: Passage, style: Style = "spoken", wanted: Callable[[], bool] = lambda: True) -> bool:
+        """Let the model read a passage that somebody may ask about. Returns whether nothing is left to read of it.
+
+        :raises GenerationError: when the model fails.
+        """
+        if not isinstance(self.chat, ReadsAhead):
+            return True
+        prompt, read = self.prompt("", [passage], (), style)
+        return not read or self.chat.prepare(prompt, wanted)
+
+    @property
+    def kept_tokens(self) -> int:
+        """Of passages that the model keeps as read, whatever stands beside them; 0 where it does not."""
+        return self.chat.kept_tokens if isinstance(self.chat, KeepsPassages) and self.chat.passages_apart else 0
+
+    def tokens(self, passage: Passage) -> int:
+        """That the model reads of it."""
+        return self.chat.get_num_tokens(quoted(passage))
 
     def _run(
         self,

@@ -48,9 +48,9 @@ class Cache:
         return int(self.keys.shape[2])
 
     def part(self, start: int, end: int) -> Cache:
-        """A copy of these tokens, no larger than it must be."""
+        """A copy of these tokens, no larger than it must be, in 16 bits."""
         span = slice(start, end)
-        return Cache(self.keys[:, :, span].clone(), self.values[:, :, span].clone(), end - start)
+        return Cache(self.keys[:, :, span].half(), self.values[:, :, span].half(), end - start)
 
     def add(self, more: Cache) -> None:
         span = slice(self.length, self.length + more.length)

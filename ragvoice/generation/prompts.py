@@ -56,8 +56,8 @@ def build_prompt(
     question: str, passages: Sequence[Passage], history: Sequence[Message] = (), style: Style = "spoken"
 ) -> list[BaseMessage]:
     """Messages for any chat model. Passages are quoted as data; nothing in them is an instruction to the reader."""
-    quoted = [_quoted(passage) for passage in passages]
-    parts = ["Passages:\n\n", *(f"{text}\n\n" for text in quoted or [""])]
+    texts = [quoted(passage) for passage in passages] or [""]
+    parts = ["Passages:\n\n", *(f"{text}\n\n" for text in texts)]
     said = "\n".join(
         f"Earlier {'question' if line.speaker == 'user' else 'answer'}: {' '.join(line.text.split()[:_HISTORY_WORDS])}"
         for line in history[-_HISTORY_LINES:]
@@ -65,6 +65,12 @@ def build_prompt(
     text = "".join(parts) + "\n\n".join(part for part in (said, f"Question: {question}") if part)
     ends = list(accumulate(map(len, parts)))
     return [SystemMessage(_INSTRUCTIONS[style]), HumanMessage(text, additional_kwargs={_FRONT: ends})]
+
+
+def quoted(passage: Passage) -> str:
+    """The same in any place beside any others, so that a runtime may read it once (`apart`). With no mark before the
+    heading the model answers with the heading (docs/experiments.md)."""
+    return f"## {_heading(passage)}\n{_body(passage)}"
 
 
 def front_of(message: BaseMessage) -> str:
@@ -126,7 +132,7 @@ def fit_passages(passages: Sequence[Passage], count_tokens: Callable[[str], int]
     fitting: list[Passage] = []
     left = budget_tokens
     for passage in passages:
-        needed = count_tokens(f"{_quoted(passage)}\n\n")
+        needed = count_tokens(f"{quoted(passage)}\n\n")
         if needed <= left:
             fitting.append(passage)
             left -= needed
@@ -150,12 +156,6 @@ def prompt_fingerprint() -> str:
 def is_refusal(text: str) -> bool:
     """Whether the model says that the passages do not hold the answer, in its instructions' words or its own."""
     return bool(_REFUSALS.search(text))
-
-
-def _quoted(passage: Passage) -> str:
-    """The same in any place beside any others, so that a runtime may read it once (`apart`). With no mark before the
-    heading the model answers with the heading (docs/experiments.md)."""
-    return f"## {_heading(passage)}\n{_body(passage)}"
 
 
 def _heading(passage: Passage) -> str:

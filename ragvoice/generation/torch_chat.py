@@ -40,8 +40,8 @@ class TorchChatModel(BaseChatModel):
     """Longer prompts are refused: time to first token would be far from a conversation."""
     cpu_threads: int = 0
     """Of torch in the whole process; 0 leaves the choice to it."""
-    kept_tokens: int = 20_000
-    """Of the passages that were read; 25 kB each with the default model. What was not used for longest goes first."""
+    kept_tokens: int = 40_000
+    """Of the passages that were read; 12 kB each with the default model. What was not used for longest goes first."""
     passages_apart: bool = True
     """No passage sees another one, so that each is read once, whatever stands beside it (`apart`)."""
     guessed_tokens: int = 6

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, Literal
 
+import numpy as np
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel, generate_from_stream
@@ -18,6 +19,8 @@ from pydantic import PrivateAttr
 from safetensors import SafetensorError
 
 from ragvoice.errors import GenerationError, ModelError
+from ragvoice.generation.apart import pieces_of, positions, visible
+from ragvoice.generation.chat_template import ChatTemplate
 from ragvoice.generation.control_tokens import breaker
 from ragvoice.generation.prompts import check_length
 from ragvoice.generation.shared_base import SharedBase
@@ -38,6 +41,8 @@ class TransformersChatModel(BaseChatModel):
     """Folder of a model with a chat template."""
     adapter_path: Path | None = None
     """Folder of a PEFT adapter trained on this model."""
+    passages_apart: bool = False
+    """Of use for an adapter that was trained to read them so (`apart`)."""
     quantisation: Quantisation = "none"
     """Through bitsandbytes: `int8` is LLM.int8 (arXiv 2208.07339), `4bit` is NF4 (arXiv 2305.14314)."""
     device: str = "auto"
@@ -75,12 +80,12 @@ class TransformersChatModel(BaseChatModel):
             raise ModelError(f"{self.model_path.name} has no chat template; use an instruction-tuned model.")
         self._put_on(self.adapter_path)
 
-    def with_adapter(self, adapter_path: Path | None) -> TransformersChatModel:
+    def with_adapter(self, adapter_path: Path | None, *, passages_apart: bool = False) -> TransformersChatModel:
         """The same base model in memory with another adapter, or bare; this one stays as it is.
 
         :raises ModelError: when the adapter does not fit.
         """
-        other = self.model_copy(update={"adapter_path": adapter_path})
+        other = self.model_copy(update={"adapter_path": adapter_path, "passages_apart": passages_apart})
         other._put_on(adapter_path)
         return other
 
@@ -109,6 +114,28 @@ class TransformersChatModel(BaseChatModel):
     def get_num_tokens(self, text: str) -> int:
         return len(self._tokenizer.encode(text, add_special_tokens=False))
 
+    def _pieces(self, messages: list[BaseMessage]) -> list[list[int]]:
+        """Where passages are read apart, the ids of the prompt's pieces."""
+        if not self.passages_apart:
+            return []
+        template = ChatTemplate(self.model_path)
+        return [template.ids(piece) for piece in template.prompt_pieces(messages)]
+
+    def _inputs(self, pieces: list[list[int]], messages: list[BaseMessage]) -> Any:
+        import torch
+        from transformers import BatchEncoding
+
+        if pieces:
+            ids = torch.tensor([[id_ for piece in pieces for id_ in piece]])
+            return BatchEncoding({"input_ids": ids, "attention_mask": torch.ones_like(ids)}).to(self._model.device)
+        as_text = breaker((token.content, token.special) for token in self._tokenizer.added_tokens_decoder.values())
+        rows = [
+            {"role": _ROLES.get(message.type, message.type), "content": as_text(message.text)} for message in messages
+        ]
+        return self._tokenizer.apply_chat_template(
+            rows, add_generation_prompt=True, return_tensors="pt", return_dict=True
+        ).to(self._model.device)
+
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -128,13 +155,8 @@ class TransformersChatModel(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         from transformers import StoppingCriteriaList, TextIteratorStreamer
 
-        as_text = breaker((token.content, token.special) for token in self._tokenizer.added_tokens_decoder.values())
-        rows = [
-            {"role": _ROLES.get(message.type, message.type), "content": as_text(message.text)} for message in messages
-        ]
-        inputs = self._tokenizer.apply_chat_template(
-            rows, add_generation_prompt=True, return_tensors="pt", return_dict=True
-        ).to(self._model.device)
+        pieces = self._pieces(messages)
+        inputs = self._inputs(pieces, messages)
         tokens = inputs["input_ids"].shape[1]
         context = min(self.context_tokens, getattr(self._model.config, "max_position_embeddings", self.context_tokens))
         check_length(tokens, context - self.max_new_tokens)
@@ -147,6 +169,7 @@ class TransformersChatModel(BaseChatModel):
                 with self._base.use(self._adapter) as model:
                     model.generate(
                         **inputs,
+                        cache=_read_apart(model, pieces, inputs["input_ids"]) if len(pieces) > 1 else None,
                         max_new_tokens=self.max_new_tokens,
                         do_sample=False,
                         temperature=None,
@@ -181,6 +204,21 @@ class TransformersChatModel(BaseChatModel):
             worker.join()
         if failure:
             raise GenerationError(f"The language model failed: {failure[0]}") from failure[0]
+
+
+def _read_apart(model: Any, pieces: Sequence[Sequence[int]], ids: Any) -> Any:
+    """Keys and values of all but the last token."""
+    import torch
+
+    numbers = pieces_of(pieces)[:-1]
+    seen = np.tril(visible(np.array(numbers)))
+    with torch.inference_mode():
+        return model(
+            input_ids=ids[:, :-1],
+            attention_mask=torch.from_numpy(seen)[None, None].to(ids.device),
+            position_ids=torch.tensor([positions(numbers)], device=ids.device),
+            use_cache=True,
+        ).cache
 
 
 def _record(logprobs: list[float]) -> Any:

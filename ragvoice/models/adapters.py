@@ -35,6 +35,8 @@ class AdapterProvenance:
     prompt: str = ""
     """Fingerprint of the prompt that the examples were written in."""
     run: str = ""
+    passages: str = ""
+    """`apart` when it was trained to read passages so (`ragvoice.generation.apart`)."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def read_provenance(folder: Path) -> AdapterProvenance | None:
     """:raises ModelError: when the file is there but not as a training run writes it."""
     try:
         data = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
-        optional = {key: str(data.get(key) or "") for key in ("data", "prompt", "run")}
+        optional = {key: str(data.get(key) or "") for key in ("data", "prompt", "run", "passages")}
         return AdapterProvenance(str(data["base"]), str(data["base_fingerprint"]), **optional)
     except FileNotFoundError:
         return None

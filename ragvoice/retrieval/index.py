@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -193,6 +193,11 @@ class DocumentIndex:
             _passage(found[row], float(score), float(similarity))
             for row, score, similarity in zip(rows_c, scores_c, similarities_c, strict=True)
         ]
+
+    def every_passage(self) -> Iterator[Passage]:
+        """All chunks in the order of the index, without scores."""
+        for row in range(self.vectors.size):
+            yield from self.passages([row], [0.0], [0.0])
 
     def _facts_of(self, number: int) -> DocumentFacts:
         known = self._facts.get(number)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 SCRIPT = Path(__file__).parent / "start.py"
 """What Streamlit runs for every page."""
 _ENDLESS_S = 24 * 3600.0
+_AGAIN_S = 5.0
+"""Between two tries to load the models."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,20 +61,29 @@ def app_parts(address: str | None = None) -> dict[str, Any]:
 
 @asynccontextmanager
 async def lifespan(_app: App) -> AsyncIterator[None]:
-    """The page is there at once; the models are loaded meanwhile."""
-    threading.Thread(target=_warm, name="load-models", daemon=True).start()
+    """The page is there at once; the models are loaded meanwhile, and read the documents while nobody asks."""
+    closed = threading.Event()
+    threading.Thread(target=_warm, args=(closed,), name="load-models", daemon=True).start()
     yield
+    closed.set()
 
 
-def _warm() -> None:
-    try:
-        _ = shared.desk().models
-    except RagVoiceError as error:  # the page says it to whoever asks
-        _log.warning("The models are not loaded yet: %s", error)
+def _warm(closed: threading.Event) -> None:
+    desk, said = shared.desk(), ""
+    while not closed.is_set():
+        try:
+            _ = desk.models
+            break
+        except RagVoiceError as error:  # the page says it to whoever asks; the first document may come later
+            if str(error) != said:
+                _log.warning("The models are not loaded yet: %s", said := str(error))
+        closed.wait(_AGAIN_S)
     # Streamlit collects garbage after every script, several times a second while an answer is drawn. With all modules
     # and models to look at, that takes so long that the thread which answers hardly runs.
     gc.collect()
     gc.freeze()
+    if not closed.is_set():
+        desk.read_while_idle(closed)
 
 
 def open_loop(admitted: Admitted, session: Session) -> LiveLoop:

@@ -148,6 +148,11 @@ class VoiceLoop:
         while (event := self._outbox.get()) is not None:
             yield event
 
+    @property
+    def at_work(self) -> bool:
+        """Whether something that was said is being recognised or prepared for."""
+        return self._recognising or self._to_prepare is not None
+
     def close(self) -> None:
         """Stop everything; safe to call twice and from any thread but those that the loop calls from."""
         if not self.closed.is_set():

@@ -8,11 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from langchain_core.messages import HumanMessage, SystemMessage
 from tiny_models import make_tiny_llama
 
+from ragvoice.datatypes import Passage
 from ragvoice.errors import GenerationError, ModelError
+from ragvoice.generation.apart import REST, pieces_of, positions, visible
+from ragvoice.generation.prompts import build_prompt
 from ragvoice.generation.transformers_chat import TransformersChatModel
 
 # peft 0.21 asks a deprecated attribute of transformers 5.
@@ -45,8 +50,6 @@ def test_stream_gives_the_reply_in_pieces_with_a_logprob_for_each_token(tiny_lla
 
 
 def test_decoding_is_greedy(tiny_llama: Path) -> None:
-    import torch
-
     chat = open_chat(tiny_llama)
     first = reply(chat)
     torch.manual_seed(99)
@@ -62,8 +65,6 @@ def test_another_reply_than_one_that_begins_so(tiny_llama: Path) -> None:
 
 
 def test_logprob_is_that_of_the_chosen_token(tiny_llama: Path) -> None:
-    import torch
-
     chat = open_chat(tiny_llama, max_new_tokens=1)
     chunks = list(chat.stream(WORDS))
     ids = chat._tokenizer(chat._tokenizer.apply_chat_template(
@@ -170,3 +171,30 @@ def test_quantised_model_answers(small_transformers: Path, quantisation: str) ->
     linear = chat._model.model.layers[0].mlp.up_proj
     assert type(linear).__name__ == {"int8": "Linear8bitLt", "4bit": "Linear4bit"}[quantisation]
     assert "Paris" in reply(chat, QUESTION)
+
+
+PASSAGES = [
+    Passage(f"{words}.md", f"{words}.md", words, "", None, None, words, 0, 0.9)
+    for words in ("w10 w11 w12", "w13 w14 w15 w16", "w17 w18")
+]
+
+
+def test_passages_are_read_apart_as_training_reads_them(tiny_llama: Path) -> None:
+    prompt = build_prompt("w20", PASSAGES)
+    chat = open_chat(tiny_llama, passages_apart=True)
+    pieces = chat._pieces(prompt)
+    assert len(pieces) == 2 + len(PASSAGES)
+    ids = [id_ for piece in pieces for id_ in piece]
+    written = []
+    for _ in range(6):  # the whole prompt anew for each token, with the mask and the positions of training
+        numbers = [*pieces_of(pieces), *[REST] * len(written)]
+        with torch.inference_mode():
+            logits_lv = chat._model(
+                torch.tensor([[*ids, *written]]),
+                attention_mask=torch.from_numpy(np.tril(visible(np.array(numbers))))[None, None],
+                position_ids=torch.tensor([positions(numbers)]),
+            ).logits[0]
+        written.append(int(logits_lv[-1].argmax()))
+    expected = chat._tokenizer.decode(written)
+    assert reply(chat, prompt).startswith(expected)
+    assert not reply(chat.with_adapter(None), prompt).startswith(expected)

@@ -1,0 +1,64 @@
+"""While nobody asks, the model reads the documents, so that an answer about any passage begins at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from threading import Event
+
+from ragvoice.errors import RagVoiceError
+from ragvoice.generation.answering import Answering
+from ragvoice.retrieval.index import DocumentIndex
+
+_log = logging.getLogger(__name__)
+PAUSE_S = 0.5
+"""Before it looks again whether nobody asks, or whether the documents are others."""
+
+
+class IdleReading:
+    """Of all passages, where the model keeps them all (`kept_tokens`): of a larger collection it would read what nobody
+    asks about, and there the ones that were asked about are kept anyway."""
+
+    def __init__(
+        self, index: Callable[[], DocumentIndex], answering: Callable[[], Answering], nobody_asks: Callable[[], bool]
+    ):
+        """
+        :param index: The newest generation.
+        :param answering: With the adapter in service.
+        :param nobody_asks: Asked between two layers of the model; at a no, reading stops at once.
+        """
+        self._index = index
+        self._answering = answering
+        self._nobody_asks = nobody_asks
+
+    def run(self, stopped: Event) -> None:
+        """Until it is stopped: reads, and reads again when the documents or the adapter have changed."""
+        read: tuple[DocumentIndex, Answering] | None = None
+        while not stopped.wait(PAUSE_S):
+            try:
+                newest = self._index(), self._answering()
+                if newest != read and (not fits(*newest) or self._read(*newest, stopped)):
+                    read = newest
+            except RagVoiceError as error:  # it only saves time; a question will say what is wrong
+                _log.warning("The documents are not read ahead: %s", error)
+                return
+
+    def _read(self, index: DocumentIndex, answering: Answering, stopped: Event) -> bool:
+        """False when it was stopped, or there is something newer to read."""
+        for passage in index.every_passage():
+            while not answering.read_ahead(passage, wanted=self._nobody_asks):
+                if stopped.wait(PAUSE_S) or (self._index(), self._answering()) != (index, answering):
+                    return False
+        return True
+
+
+def fits(index: DocumentIndex, answering: Answering) -> bool:
+    """Whether the model keeps all passages of the index."""
+    room = answering.kept_tokens
+    if not room:
+        return False
+    for passage in index.every_passage():
+        room -= answering.tokens(passage)
+        if room < 0:
+            return False
+    return True
