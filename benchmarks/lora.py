@@ -120,9 +120,9 @@ def _trained(options: argparse.Namespace) -> dict[str, Any]:
     examples = read_part(options.folder / "data", "train")
     lengths = [len(one) for one in encode(examples, template, apart=False)]
     tokens = sum(lengths)
-    # Another base may need more tokens than the run's for the same words.
-    row_tokens = max(config.training.row_tokens, *lengths)
-    changes = {"epochs": 1, "max_steps": None, "evaluate_every": 10**6, "row_tokens": row_tokens}
+    changes: dict[str, Any] = {"epochs": 1, "max_steps": None, "evaluate_every": 10**6}
+    # Another base may need more tokens than the run's for the same words; trl has no other attention.
+    changes |= {"row_tokens": max(config.training.row_tokens, *lengths), "passages_apart": False}
     settings = config.training.model_copy(update=changes)
 
     class Clock(TrainerCallback):  # type: ignore[misc]

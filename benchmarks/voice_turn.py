@@ -4,12 +4,13 @@
 
 Recorded questions of the sample company (data/recordings, synthetic voices, none of them the bot's), each in a quiet
 room and with pink noise. Seconds are counted from the last voiced sample (the detector's, on the clean recording) to
-the first audible sample of the answer itself, so the pause that ends a turn counts. `loop` is `Desk.loop` and hears
-the question in frames of 20 ms as it is spoken; `whole` is `VoiceBot.turn` and `plain` the plain pipeline
-(faster-whisper, LangChain and transformers with their defaults), both given the recording after the same pause. The
-same models, a process each, one at a time, turn about question by question; what one has read for a turn is forgotten
-before the next. A question that one of them leaves unanswered is left out of all. Recordings of people, whose questions
-the sample company cannot answer, count for the recognition only. Stages are medians of their own and need not add up.
+the first audible sample of the answer itself, so the pause that ends a turn counts. `loop` is `Desk.loop` and hears the
+question in frames of 20 ms as it is spoken; `read` is the same after the model has read the documents, as a server's
+does while nobody asks; `whole` is `VoiceBot.turn` and `plain` the plain pipeline (faster-whisper, LangChain and
+transformers with their defaults), both given the recording after the same pause. The same models, a process each, one
+at a time, turn about question by question; what one (but `read`) has read for a turn is forgotten before the next. A
+question that one of them leaves unanswered is left out of all. Recordings of people, whose questions the sample company
+cannot answer, count for the recognition only. Stages are medians of their own and need not add up.
 """
 
 from __future__ import annotations
@@ -33,7 +34,12 @@ from voice_turn_sound import Spoken, people, sample_company
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("RAGVOICE_EVAL_DATA", ROOT.parent / "shared" / "data"))
-NAMES = {"loop": "voice loop", "whole": "whole recordings", "plain": "plain pipeline"}
+NAMES = {
+    "read": "voice loop, documents read",
+    "loop": "voice loop",
+    "whole": "whole recordings",
+    "plain": "plain pipeline",
+}
 COLOURS = dict(
     zip(
         STAGES,
@@ -85,11 +91,11 @@ def measured(ask: Ask, sides: Sequence[str], questions: Sequence[Spoken]) -> lis
     return turns
 
 
-def interruptions(ask: Ask, questions: Sequence[str], by: Sequence[Spoken]) -> dict[str, list[float]]:
+def interruptions(ask: Ask, side: str, questions: Sequence[str], by: Sequence[Spoken]) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {"interrupt()": [], "speech": []}
     for number, question in enumerate(questions):
         for kind, speech in (("interrupt()", None), ("speech", by[number % len(by)])):
-            seconds = ask("loop", "interruption", question, speech)
+            seconds = ask(side, "interruption", question, speech)
             print(f"interrupted by {kind}: {seconds}", file=sys.stderr, flush=True)
             found[kind] += [] if seconds is None else [seconds]
     return found
@@ -196,9 +202,12 @@ def main() -> None:
     answered = [turn for turn in turns if all(row["outcome"] == "answered" for row in turn.values())]
     heard = measured(ask, sides, human)
     stops: dict[str, list[float]] = {}
-    if "loop" in sides and answered:
-        asked = [turn["loop"]["question"] for turn in answered]
-        stops = interruptions(ask, (asked * arguments.interruptions)[: arguments.interruptions], [*questions, *human])
+    live = next((side for side in ("read", "loop") if side in sides), None)
+    if live and answered:
+        asked = [turn[live]["question"] for turn in answered]
+        stops = interruptions(
+            ask, live, (asked * arguments.interruptions)[: arguments.interruptions], [*questions, *human]
+        )
     stop()
     cold = cold_starts(arguments.index, recordings / questions[0].name, arguments.cold) if arguments.cold else []
 

@@ -1,7 +1,8 @@
-"""The three that answer a spoken question in `voice_turn.py`, each in a process of its own.
+"""The four that answer a spoken question in `voice_turn.py`, each in a process of its own.
 
-`loop` hears the question while it is spoken; `whole` is `VoiceBot.turn` and `plain` the plain pipeline, both given the
-whole recording once the same pause has shown that it is over. Times of a row are seconds after the last voiced sample.
+`loop` hears the question while it is spoken; `read` is the same, with the documents read beforehand; `whole` is
+`VoiceBot.turn` and `plain` the plain pipeline, both given the whole recording once the same pause has shown that it is
+over. Times of a row are seconds after the last voiced sample.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any, Protocol
 from ragvoice.datatypes import EVERYONE, Answer, AudioChunk, Transcription
 from ragvoice.generation.kept_pieces import KeptPieces
 from ragvoice.people.person import Person
+from ragvoice.retrieval.index import DocumentIndex
 from ragvoice.speech.pieces import begin
 from ragvoice.speech.protocols import SoundInPieces
 from ragvoice.voice.events import Failed, Interrupted, NothingHeard
@@ -96,7 +98,7 @@ def timed(bot: VoiceBot) -> tuple[Timed, Timed]:
 
 def forget(bot: VoiceBot) -> None:
     """What the model has read: a question that comes again, in another room, is to be as new as the first time."""
-    kept = getattr(bot._answering.current().chat, "_kept", None)
+    kept = getattr(bot.answering.chat, "_kept", None)
     if isinstance(kept, KeptPieces):
         kept.clear()
 
@@ -130,6 +132,9 @@ class Loop:
 
     def turn(self, question: Spoken) -> Row:
         forget(self._desk.models.bot)
+        return self._turn(question)
+
+    def _turn(self, question: Spoken) -> Row:
         loop, watchdog = self._loop()
         microphone = Microphone(loop.hear, question.sound)
         ended_at = microphone.began_at + question.ends_s
@@ -209,6 +214,20 @@ class Loop:
         return loop, watchdog
 
 
+class Read(Loop):
+    """The same, whose model has read the documents while nobody asked (`Desk.read_while_idle`), as a server has after
+    some minutes."""
+
+    def __init__(self, index: Path):
+        super().__init__(index)
+        bot = self._desk.models.bot
+        for passage in DocumentIndex.open(index).every_passage():
+            bot.answering.read_ahead(passage)
+
+    def turn(self, question: Spoken) -> Row:
+        return self._turn(question)
+
+
 class Whole:
     """The same bot, which hears the recording when it is over."""
 
@@ -243,7 +262,6 @@ class Plain:
         from plain_pipeline import PlainPipeline
 
         from ragvoice.build import build_store
-        from ragvoice.retrieval.index import DocumentIndex
         from ragvoice.settings import read_settings
 
         settings, store, opened = read_settings(), build_store(), DocumentIndex.open(index)
@@ -273,7 +291,7 @@ class Plain:
         return row | {"leading silence": silence_s, "first sound": PAUSE_S + given["first_audio"] + silence_s}
 
 
-SIDES: dict[str, type[Loop] | type[Whole] | type[Plain]] = {"loop": Loop, "whole": Whole, "plain": Plain}
+SIDES: dict[str, type[Loop] | type[Whole] | type[Plain]] = {"read": Read, "loop": Loop, "whole": Whole, "plain": Plain}
 
 
 def serve(name: str, index: Path, pipe: Connection) -> None:

@@ -23,7 +23,7 @@ COPY: list[BaseMessage] = [
     HumanMessage("Repeat this sentence twice: Salaries are paid on the 26th of each month by bank transfer.")
 ]
 PASSAGES = [
-    Passage("a.md", "a.md", "Pay", "1 Days", None, None, "Salaries are paid on the 26th of each month.", 0, 0.9),
+    Passage("a.md", "a.md", "Pay", "Pay day", None, None, "Salaries are paid on the 26th of each month.", 0, 0.9),
     Passage("b.md", "b.md", "Leave", "", None, None, "Employees get 25 days of annual leave a year.", 0, 0.8),
 ]
 
