@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from collections.abc import Callable
-from threading import Event
+from threading import Event, get_native_id
 
 from ragvoice.errors import RagVoiceError
 from ragvoice.generation.answering import Answering
 from ragvoice.retrieval.index import DocumentIndex
 
 _log = logging.getLogger(__name__)
+_LAST = 19
+"""The lowest priority."""
 PAUSE_S = 0.5
 """Before it looks again whether nobody asks, or whether the documents are others."""
 
@@ -32,7 +36,11 @@ class IdleReading:
         self._nobody_asks = nobody_asks
 
     def run(self, stopped: Event) -> None:
-        """Until it is stopped: reads, and reads again when the documents or the adapter have changed."""
+        """Until it is stopped: reads, and reads again when the documents or the adapter have changed.
+
+        For a thread of its own, which gets the lowest priority.
+        """
+        _step_back()
         read: tuple[DocumentIndex, Answering] | None = None
         while not stopped.wait(PAUSE_S):
             try:
@@ -50,6 +58,12 @@ class IdleReading:
                 if stopped.wait(PAUSE_S) or (self._index(), self._answering()) != (index, answering):
                     return False
         return True
+
+
+def _step_back() -> None:
+    """This thread, and those that torch starts for it, run when no other wants to."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, get_native_id(), _LAST)
 
 
 def fits(index: DocumentIndex, answering: Answering) -> bool:
