@@ -125,9 +125,8 @@ class Training(_Table):
     """Rank-stabilised LoRA (Kalajdzievski 2023, arXiv 2312.03732)."""
     quantised: bool = False
     """The base in 4 bits, NF4 (QLoRA, Dettmers et al. 2023, arXiv 2305.14314)."""
-    passages_apart: bool = True
-    """Read passages as the int8 runtime of a CPU does: none sees another one (`ragvoice.generation.apart`). False for a
-    model that is served by a runtime of others."""
+    passages_apart: bool | None = None
+    """Whether no passage sees another one (`ragvoice.generation.apart`); None: as the configured runtime reads them."""
     pretrain: bool = False
     """Continued pre-training: on the plain text of the documents instead of the examples."""
     epochs: float = Field(default=2, gt=0)

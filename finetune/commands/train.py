@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from finetune.run_folder import RunFolder
     from finetune.training.callbacks import Step
     from finetune.training.finished import Trained
+    from ragvoice.settings import Settings
 
 _PACKAGES = ("torch", "transformers", "peft", "accelerate")
 
@@ -79,7 +80,9 @@ def _train(folder: RunFolder, config: RunConfig, resume: bool) -> None:
     from ragvoice.settings import read_settings
 
     return_freed_memory()
-    base = config.base or read_settings().llm
+    served = read_settings()
+    base = config.base or served.llm
+    training = read_as_served(config.training, served)
     store = build_store()
     first = int(os.environ.get("RANK", "0")) == 0
     made = {
@@ -88,7 +91,7 @@ def _train(folder: RunFolder, config: RunConfig, resume: bool) -> None:
         "base_fingerprint": store.fingerprint(base),
         "data": data_hash(folder.data),
         "prompt": prompt_fingerprint(),
-        "passages": "apart" if config.training.passages_apart else "",
+        "passages": "apart" if training.passages_apart else "",
     }
     if resume:
         _check_unchanged(folder, made)
@@ -102,7 +105,7 @@ def _train(folder: RunFolder, config: RunConfig, resume: bool) -> None:
         trained = run_training(
             folder.path,
             store.converted(base, "transformers"),
-            config.training,
+            training,
             config.seed,
             weights,
             made,
@@ -112,13 +115,19 @@ def _train(folder: RunFolder, config: RunConfig, resume: bool) -> None:
     if not first:
         return
     found = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in trained.figures.items())
-    typer.echo(_ended(trained, config.training))
+    typer.echo(_ended(trained, training))
     typer.echo(f"Kept is step {trained.step}, the best one: {found}")
     typer.echo(f"Plot: {folder.loss_plot}")
-    if config.training.method == "full":
+    if training.method == "full":
         typer.echo(f"Model: {trained.folder}\nIt is a whole model. Use it: RAGVOICE_LLM={trained.folder}")
     else:
         typer.echo(f"Adapter: {trained.folder}\nNext: ragvoice finetune calibrate {folder.name}")
+
+
+def read_as_served(training: Training, served: Settings) -> Training:
+    """Passages apart or not, where the run leaves it to the runtime that is configured."""
+    apart = served.llm_runtime == "torch" and served.passages_apart
+    return training if training.passages_apart is not None else training.model_copy(update={"passages_apart": apart})
 
 
 def _ended(trained: Trained, settings: Training) -> str:

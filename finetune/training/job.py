@@ -150,7 +150,7 @@ def _encoded(
     kept = held[:: max(1, -(-len(held) // settings.evaluate_examples))]
     if settings.pretrain:
         return _texts(examples, held, template, settings)
-    apart = settings.passages_apart
+    apart = bool(settings.passages_apart)
     return encode(_weighted(examples, weights, seed), template, apart=apart), encode(kept, template, apart=apart)
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from tokenizers import Tokenizer, models
 
+from finetune.commands.train import read_as_served
 from finetune.run import RUNS, Data, RunConfig, Training, read_run
 from finetune.run_folder import RunFolder
 from ragvoice.cli import main
 from ragvoice.errors import UsageError
+from ragvoice.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -184,3 +187,20 @@ def test_new_data_takes_the_place_of_all_that_rests_on_the_old(
     assert main(["finetune", "data", "tiny.toml", "--fresh"]) == 0
     assert folder.run_file.read_text() == text
     assert "train: 0 examples, 0 of them refusals" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("runtime", "served_apart", "said", "apart"),
+    [
+        ("torch", True, None, True),
+        ("torch", False, None, False),
+        ("ctranslate2", True, None, False),
+        ("openai", True, True, True),
+        ("torch", True, False, False),
+    ],
+)
+def test_passages_are_read_as_they_are_served_unless_the_run_says_otherwise(
+    runtime: Literal["torch", "ctranslate2", "openai"], served_apart: bool, said: bool | None, apart: bool
+) -> None:
+    served = Settings(llm_runtime=runtime, passages_apart=served_apart)
+    assert read_as_served(Training(passages_apart=said), served).passages_apart is apart
