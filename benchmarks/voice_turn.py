@@ -5,12 +5,12 @@
 Recorded questions of the sample company (data/recordings, synthetic voices, none of them the bot's), each in a quiet
 room and with pink noise. Seconds are counted from the last voiced sample (the detector's, on the clean recording) to
 the first audible sample of the answer itself, so the pause that ends a turn counts. `loop` is `Desk.loop` and hears the
-question in frames of 20 ms as it is spoken; `read` is the same after the model has read the documents, as a server's
-does while nobody asks; `whole` is `VoiceBot.turn` and `plain` the plain pipeline (faster-whisper, LangChain and
-transformers with their defaults), both given the recording after the same pause. The same models, a process each, one
-at a time, turn about question by question; what one (but `read`) has read for a turn is forgotten before the next. A
-question that one of them leaves unanswered is left out of all. Recordings of people, whose questions the sample company
-cannot answer, count for the recognition only. Stages are medians of their own and need not add up.
+question in frames of 20 ms as it is spoken; `read` is the same, passages apart, after the model has read the documents,
+as a server's does while nobody asks; `whole` is `VoiceBot.turn` and `plain` the plain pipeline (faster-whisper,
+LangChain and transformers with their defaults), both given the recording after the same pause. The same models, a
+process each, one at a time, turn about question by question; what one (but `read`) has read for a turn is forgotten
+before the next. A question that one of them leaves unanswered is left out of all. Recordings of people, whose questions
+the sample company cannot answer, count for the recognition only. Stages are medians of their own and need not add up.
 """
 
 from __future__ import annotations
@@ -179,7 +179,9 @@ def plot(turns: Sequence[Turn], sides: Sequence[str], file: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--limit", type=int, help="first N recordings only, of either folder")
-    parser.add_argument("--sides", nargs="+", choices=list(SIDES), default=list(SIDES), help="the first is compared")
+    parser.add_argument(
+        "--sides", nargs="+", choices=list(SIDES), default=["loop", "whole", "plain"], help="the first is compared"
+    )
     parser.add_argument("--snr", type=float, nargs="*", default=[20.0, 10.0], help="dB of the speech over the noise")
     parser.add_argument("--interruptions", type=int, default=20, help="of each kind")
     parser.add_argument("--people", type=Path, default=SHARED / "speech" / "questions", help="recordings of people")
@@ -202,7 +204,7 @@ def main() -> None:
     answered = [turn for turn in turns if all(row["outcome"] == "answered" for row in turn.values())]
     heard = measured(ask, sides, human)
     stops: dict[str, list[float]] = {}
-    live = next((side for side in ("read", "loop") if side in sides), None)
+    live = next((side for side in ("loop", "read") if side in sides), None)
     if live and answered:
         asked = [turn[live]["question"] for turn in answered]
         stops = interruptions(

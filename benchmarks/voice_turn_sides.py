@@ -1,8 +1,8 @@
 """The four that answer a spoken question in `voice_turn.py`, each in a process of its own.
 
-`loop` hears the question while it is spoken; `read` is the same, with the documents read beforehand; `whole` is
-`VoiceBot.turn` and `plain` the plain pipeline, both given the whole recording once the same pause has shown that it is
-over. Times of a row are seconds after the last voiced sample.
+`loop` hears the question while it is spoken; `read` is the same, passages apart, with the documents read beforehand;
+`whole` is `VoiceBot.turn` and `plain` the plain pipeline, both given the whole recording once the same pause has shown
+that it is over. Times of a row are seconds after the last voiced sample.
 """
 
 from __future__ import annotations
@@ -121,12 +121,16 @@ def answered_row(answer: Answer, spoke: tuple[float, float], said_at: float, sil
 class Loop:
     """`Desk.loop`, as the page and `ragvoice talk` use it."""
 
+    apart: bool | None = None
+    """None: as it is configured."""
+
     def __init__(self, index: Path):
         from ragvoice.desk import build_desk
         from ragvoice.settings import read_settings
 
         self._folder = tempfile.TemporaryDirectory()
-        self._desk = build_desk(read_settings(index=index, turns=Path(self._folder.name) / "turns.sqlite"))
+        turns = Path(self._folder.name) / "turns.sqlite"
+        self._desk = build_desk(read_settings(index=index, turns=turns, passages_apart=self.apart))
         self._recogniser, self._voice = timed(self._desk.models.bot)
         self._person = Person("bench")
 
@@ -215,8 +219,10 @@ class Loop:
 
 
 class Read(Loop):
-    """The same, whose model has read the documents while nobody asked (`Desk.read_while_idle`), as a server has after
-    some minutes."""
+    """The same, whose model reads passages apart and has read the documents while nobody asked
+    (`Desk.read_while_idle`), as a server has after some minutes."""
+
+    apart = True
 
     def __init__(self, index: Path):
         super().__init__(index)

@@ -124,12 +124,13 @@ class Settings(BaseSettings):
     """Base URL of an OpenAI-compatible server, `http://host:port/v1`; its key is read from OPENAI_API_KEY."""
     llm_quantisation: Literal["none", "int8", "4bit"] = "none"
     """For the runtime `transformers`, through bitsandbytes; CTranslate2 and torch are int8 always."""
-    passages_apart: bool = True
-    """With the runtime `torch`: no passage sees another one, so each is read once, whatever stands beside it
-    (docs/decisions/0009-passages-apart.md). An adapter is served as it was trained, whatever is set here."""
+    passages_apart: bool = False
+    """With the runtime `torch`: no passage sees another one, so each is read once, whatever stands beside it. Quicker,
+    and worse with a model that was not trained so (docs/decisions/0009-passages-apart.md). An adapter is served as it
+    was trained, whatever is set here."""
     kept_tokens: int = Field(40_000, ge=0)
-    """With the runtime `torch`: of passages that stay in memory as read, 12 kB each with the default model. Documents
-    that fit are read while nobody asks."""
+    """With the runtime `torch`: of passages that stay in memory as read, 12 kB each with the default model. Where
+    passages are read apart, documents that fit are read while nobody asks."""
     adapter: str = Field(AUTO_ADAPTER, min_length=1)
     """LoRA adapter on the LLM: `auto` is the one promoted for it, else the packaged one for it; `none` the bare model;
     else a folder or hub id in PEFT's format. With the runtime `openai`: the name under which the server has it."""

@@ -29,7 +29,8 @@ ABSTENTION = "That is not in the documents."
 _MARKS = re.compile(r"[ \t]*\[(?:\d+(?:,\s*\d+)*\]|[\d,\s]*\Z)|\*\*|`|^\s*(?:#{1,6}|[-*+])[ \t]+", re.MULTILINE)
 
 RUNNERS_UP = 2
-"""Passages after those of the prompt that are read ahead: benchmarks/prefix_cache.py says how often that helps."""
+"""Passages after the best, or apart after those of the prompt, that are read ahead: benchmarks/prefix_cache.py says how
+often that helps."""
 
 _MAX_SENTENCES = 2
 """A listener remembers about two; the rest is in the citations."""
@@ -185,7 +186,7 @@ class Answering:
         """Let the model read the passages while the question is still being asked; the answer is the same without.
 
         Takes as long as reading them. A model that cannot, or is answering somebody, does nothing. One that can stop at
-        any time reads the runners-up, too.
+        any time reads the runners-up, too, each as if it were the best.
 
         :param question: As far as it is known.
         :param wanted: Asked meanwhile; at a no the model may stop, and go on from there another time.
@@ -197,9 +198,11 @@ class Answering:
         prompt, read = self.prompt(question, passages, history, style)
         if not read or not self.chat.prepare(prompt, wanted):
             return False
+        if not self.chat.gives_up:
+            return True
         # With its last words a question often finds one of the next passages best.
-        next_ones = passages[1 : len(read) + RUNNERS_UP] if self.chat.gives_up else ()
-        return all(self.read_ahead(passage, style, wanted) for passage in next_ones)
+        start = len(read) if self.kept_tokens else 1
+        return all(self.read_ahead(passage, style, wanted) for passage in passages[start : start + RUNNERS_UP])
 
     def read_ahead(self, passage: Passage, style: Style = "spoken", wanted: Callable[[], bool] = lambda: True) -> bool:
         """Let the model read a passage that somebody may ask about. Returns whether nothing is left to read of it.

@@ -42,7 +42,7 @@ class TorchChatModel(BaseChatModel):
     """Of torch in the whole process; 0 leaves the choice to it."""
     kept_tokens: int = 40_000
     """Of the passages that were read; 12 kB each with the default model. What was not used for longest goes first."""
-    passages_apart: bool = True
+    passages_apart: bool = False
     """No passage sees another one, so that each is read once, whatever stands beside it (`apart`)."""
     guessed_tokens: int = 6
     """That are tried at once where the prompt says how the answer may go on; 0 tries none."""

@@ -108,7 +108,19 @@ def test_what_was_read_ahead_changes_no_token(chat: TorchChatModel, read: list[i
     assert max(read[3:]) <= len(chat._pieces(prompts[1])[-1])
 
 
-def test_passages_are_read_once_whatever_stands_beside_them(chat: TorchChatModel, read: list[int]) -> None:
+def test_passages_are_read_once_with_what_stands_before_them(chat: TorchChatModel, read: list[int]) -> None:
+    chat._kept.clear()
+    assert chat.prepare(build_prompt("?", PASSAGES))
+    read.clear()
+    assert chat.prepare(build_prompt("?", PASSAGES[::-1]))
+    others = chat._pieces(build_prompt("?", PASSAGES[::-1]))
+    assert read == [len(piece) for piece in others[1:-1]]
+
+
+def test_passages_that_are_read_apart_are_read_once_whatever_stands_beside_them(
+    chat: TorchChatModel, read: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat._kept, "_apart", True)
     chat._kept.clear()
     first = chat._pieces(build_prompt("?", PASSAGES))
     assert chat.prepare(build_prompt("?", PASSAGES[:1]))
