@@ -45,8 +45,10 @@ class IdleReading:
         while not stopped.wait(PAUSE_S):
             try:
                 newest = self._index(), self._answering()
-                if newest != read and (not fits(*newest) or self._read(*newest, stopped)):
-                    read = newest
+                if newest != read:
+                    read = None  # an adapter that is no longer in service is not kept in memory
+                    if not fits(*newest) or self._read(*newest, stopped):
+                        read = newest
             except RagVoiceError as error:  # it only saves time; a question will say what is wrong
                 _log.warning("The documents are not read ahead: %s", error)
                 return

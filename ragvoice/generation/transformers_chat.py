@@ -54,6 +54,7 @@ class TransformersChatModel(BaseChatModel):
     _adapter: str | None = PrivateAttr(default=None)
     """Name of the adapter on the base."""
     _tokenizer: Any = PrivateAttr()
+    _template: ChatTemplate | None = PrivateAttr(default=None)
 
     def model_post_init(self, context: Any) -> None:
         super().model_post_init(context)
@@ -118,7 +119,7 @@ class TransformersChatModel(BaseChatModel):
         """Where passages are read apart, the ids of the prompt's pieces."""
         if not self.passages_apart:
             return []
-        template = ChatTemplate(self.model_path)
+        template = self._template = self._template or ChatTemplate(self.model_path)
         return [template.ids(piece) for piece in template.prompt_pieces(messages)]
 
     def _inputs(self, pieces: list[list[int]], messages: list[BaseMessage]) -> Any:
