@@ -17,6 +17,8 @@ _LAST = 19
 """The lowest priority."""
 PAUSE_S = 0.5
 """Before it looks again whether nobody asks, or whether the documents are others."""
+AGAIN_S = 30
+"""After an index or a model that failed."""
 
 
 class IdleReading:
@@ -42,6 +44,7 @@ class IdleReading:
         """
         _step_back()
         read: tuple[DocumentIndex, Answering] | None = None
+        said = ""
         while not stopped.wait(PAUSE_S):
             try:
                 newest = self._index(), self._answering()
@@ -50,8 +53,9 @@ class IdleReading:
                     if not fits(*newest) or self._read(*newest, stopped):
                         read = newest
             except RagVoiceError as error:  # it only saves time; a question will say what is wrong
-                _log.warning("The documents are not read ahead: %s", error)
-                return
+                if str(error) != said:
+                    _log.warning("The documents are not read ahead: %s", said := str(error))
+                stopped.wait(AGAIN_S)
 
     def _read(self, index: DocumentIndex, answering: Answering, stopped: Event) -> bool:
         """False when it was stopped, or there is something newer to read."""

@@ -47,6 +47,7 @@ class Reader:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     monkeypatch.setattr(idle_reading, "PAUSE_S", 0.001)
+    monkeypatch.setattr(idle_reading, "AGAIN_S", 0.001)
     stopped, threads = threading.Event(), list[threading.Thread]()
 
     def begin(index: Any, answering: Any, nobody_asks: Callable[[], bool] = lambda: True) -> None:
@@ -116,10 +117,14 @@ def test_more_than_is_kept_is_not_read(run: Callable[..., None]) -> None:
     assert reader.read == []
 
 
-def test_a_model_that_fails_is_left_to_the_questions(
+def test_a_failure_is_told_once_and_tried_again(
     run: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
     reader = Reader()
     reader.error = GenerationError("The language model failed: no memory")
     run(lambda: Documents("pay"), lambda: reader)
     until(lambda: "no memory" in caplog.text)
+    time.sleep(0.02)
+    assert caplog.text.count("no memory") == 1
+    reader.error = None
+    until(lambda: reader.read == ["pay"])
