@@ -106,8 +106,9 @@ def of_events(
                 return replace(of_answer(event), key=key, left_out=shown.left_out)
             case Heard():
                 shown = replace(shown, question=event.transcription.text, spoken=True)
-            case Found():
-                shown = replace(shown, searching=False)
+            case Found():  # what is stopped after it is logged, as what was begun
+                turn_id = event.begun.turn_id if stopped and event.begun else ""
+                shown = replace(shown, searching=False, turn_id=turn_id)
             case Draft(refused=True):
                 shown = replace(shown, left_out=True)
             case Said():

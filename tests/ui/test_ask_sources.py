@@ -8,6 +8,7 @@ import numpy as np
 from ask_desk import CITED, HANDBOOK, LEAVE, QUOTE
 
 from ragvoice.datatypes import Answer, AudioChunk, Transcription
+from ragvoice.desk_turns import cut_short
 from ragvoice.turns.records import Circumstances, turn_of
 from ragvoice.ui.exchange import Spot, of_answer, of_events, of_turn, sounds_of
 from ragvoice.ui.sources import Excerpt, excerpt, excerpt_html, folded, on_few_lines, where_html
@@ -88,6 +89,17 @@ def test_a_running_turn_grows_with_its_events() -> None:
     assert of_events("k", "", events, stopped=True).state == "interrupted"
     assert of_events("k", "", events, error=ValueError()).state == "failed"
     assert of_events("k", "", [*events, ANSWER]) == replace(of_answer(ANSWER), key="k")
+
+
+def test_a_stopped_turn_is_the_one_in_the_log() -> None:
+    """Otherwise the live voice, which looks into the log for what it told, would show it a second time."""
+    begun = replace(ANSWER, answer="", citations=())
+    events = [Found("q", (), begun), Said("26 days.", CITED, None)]
+    cut = of_turn(logged(cut_short(begun, events[1:])))
+    stopped = of_events("k", "q", events, stopped=True)
+    assert (stopped.turn_id, stopped.answer, stopped.cited) == (cut.turn_id, cut.answer, cut.cited)
+    assert not of_events("k", "q", events).turn_id
+    assert not of_events("k", "q", events, error=ValueError()).turn_id
 
 
 def test_a_sentence_is_played_when_all_its_pieces_are_there() -> None:
