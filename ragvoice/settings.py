@@ -168,7 +168,7 @@ class Settings(BaseSettings):
     person: str = ""
     """Who asks, as logged turns and stored conversations name them; a pseudonym will do."""
     turn_log: bool = True
-    """Keep a record of every turn of `ragvoice ask`. docs/turns.md"""
+    """Keep a record of every question and its answer. docs/turns.md"""
     turn_log_days: int = Field(90, ge=1)
     """After so many days a logged turn is deleted."""
     turns: Path | None = None
