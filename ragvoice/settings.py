@@ -155,7 +155,7 @@ class Settings(BaseSettings):
     pronunciations: Path | None = None
     """TOML, `"word" = "say it so"` or IPA in slashes; None is RAGVOICE_HOME/pronunciations.toml if there is one."""
     speed: float = Field(1.0, gt=0.3, lt=3)
-    """Speaking rate; 1 is the voice's own."""
+    """Speaking rate; 1 is the voice's own, Piper takes 0.5 to 2."""
 
     show_drafts: bool = True
     """The page shows a sentence while it is written, paler, before it is known whether the documents support it."""
