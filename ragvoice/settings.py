@@ -1,6 +1,6 @@
 """Settings: built-in defaults < ragvoice.toml or RAGVOICE_HOME/config.toml < environment (RAGVOICE_...) < flags.
 
-Read once, at an entry point. Only entry points and `build` may import this module.
+Read once, at an entry point. Components take plain parameters and do not import this module (docs/architecture.md).
 """
 
 from __future__ import annotations
