@@ -73,8 +73,9 @@ def evaluate(
     """Measure retrieval, answers, grounding, citations, refusals and confidence on sets of questions.
 
     The documents are ingested first when the index is missing; questions without documents are asked to the index of
-    the first set that has some. A run that was stopped goes on where it was; a changed setting, model, prompt or index
-    begins anew. Ends with 1 when a gate is broken or every question failed.
+    the nearest set before them that has some, else of the first after them. A run that was stopped goes on where it
+    was; a changed setting, model, prompt or index begins anew. Ends with 1 when a gate is broken or every question
+    failed.
     """
     from datetime import UTC, datetime
 
