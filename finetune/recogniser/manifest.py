@@ -51,7 +51,9 @@ def read_manifest(path: Path) -> list[Clip]:
     try:
         lines = file.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read: {error}. Make one with: ragvoice finetune data --audio") from error
+        raise UsageError(
+            f"{file} cannot be read: {error}. Make one with: ragvoice finetune audio SETS --out FOLDER"
+        ) from error
     clips = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():

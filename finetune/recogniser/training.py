@@ -95,7 +95,7 @@ def _with_lora(model: Any, rank: int) -> Any:
     try:
         from peft import LoraConfig, get_peft_model
     except ImportError as error:
-        raise ModelError("peft is missing. Install: pip install 'ragvoice[hf]', or train all weights.") from error
+        raise ModelError("peft is missing. Install: pip install peft, or train all weights.") from error
     config = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.05, target_modules=_LINEAR, bias="none")
     with warnings.catch_warnings():
         # peft 0.21 asks transformers 5.23 for a property by its old name.
