@@ -116,7 +116,7 @@ class RunFolder:
         return self.path / "promotions.jsonl"
 
     def adapter_provenance(self) -> dict[str, Any]:
-        """The adapter's `ragvoice.json`: base, base_fingerprint, data, prompt, run.
+        """The adapter's `ragvoice.json`: base, base_fingerprint, data, prompt, run, passages.
 
         :raises UsageError: when the run has no finished adapter.
         """

@@ -1,7 +1,8 @@
 """An adapter on this machine: which files it is, which base model it was trained for, what comes with it.
 
 `ragvoice.json` beside the weights is what a training run says of itself:
-{"base": model reference, "base_fingerprint": ..., "data": SHA-256, "prompt": fingerprint, "run": name}
+{"base": model reference, "base_fingerprint": ..., "data": SHA-256, "prompt": fingerprint, "run": name,
+"passages": "apart" or ""}
 """
 
 from __future__ import annotations

@@ -128,7 +128,8 @@ class ModelStore:
     def converted(self, reference: str, format: str, adapter: str | None = None) -> Path:
         """Folder of a model in another format; made now, in a child process, if it is missing or out of date.
 
-        `format` is `transformers`, `openai-whisper` or `ctranslate2-` with a quantisation (`int8`, `float32`, ...).
+        `format` is `transformers`, `openai-whisper`, `torch-int8`, or `ctranslate2-` with a quantisation (`int8`,
+        `float32`, ...).
         A model that has this format already is returned as it is. `adapter` is a LoRA adapter, a folder or a hub id,
         that is merged into it; only the result is kept.
 
