@@ -11,7 +11,7 @@ RECORDING ?= data/recordings/tf-011-kal.flac
 export HF_HUB_DISABLE_TELEMETRY := 1
 export LANGSMITH_TRACING := false
 
-.PHONY: demo test test-slow check eval bench models clean system browser
+.PHONY: demo test test-slow check eval bench clean system browser
 
 demo: $(VENV)/.runtime system
 	@mkdir -p $(OUT)
