@@ -1,4 +1,4 @@
-"""A local causal LM on CTranslate2: the fastest first token on a CPU (docs/decisions/0002-runtime.md)."""
+"""A local causal LM on CTranslate2: int8 on any processor, and on NVIDIA GPUs (docs/decisions/0002-runtime.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A local causal LM in int8 on torch: writes twice as fast as CTranslate2 on a CPU (docs/decisions/0002-runtime.md)."""
+"""A causal LM in int8 on torch: writes twice as fast as CTranslate2 on a CPU (docs/decisions/0008-torch-int8.md)."""
 
 from __future__ import annotations
 

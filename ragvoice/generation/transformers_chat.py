@@ -73,7 +73,7 @@ class TransformersChatModel(BaseChatModel):
             self._base = SharedBase(model.eval())
         except ImportError as error:
             raise ModelError(
-                f"{error.name or error} is missing. Install it with: pip install 'ragvoice[hf,quantised]'"
+                f"{error.name or error} is missing. Install it with: pip install 'ragvoice[quantised]'"
             ) from error
         except _UNREADABLE as error:
             raise ModelError(f"{self.model_path.name} cannot be loaded by transformers ({error}).") from error
