@@ -117,9 +117,7 @@ def test_more_than_is_kept_is_not_read(run: Callable[..., None]) -> None:
     assert reader.read == []
 
 
-def test_a_failure_is_told_once_and_tried_again(
-    run: Callable[..., None], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_failure_is_told_once_and_tried_again(run: Callable[..., None], caplog: pytest.LogCaptureFixture) -> None:
     reader = Reader()
     reader.error = GenerationError("The language model failed: no memory")
     run(lambda: Documents("pay"), lambda: reader)
