@@ -22,8 +22,9 @@ _NOT_OF_THE_ANSWER = {
     "chunk_tokens", "overlap_tokens", "ocr", "recordings", "max_file_mib", "parse_timeout_s", "parse_memory_gib",
     "parse_workers", "engine", "ray_actor_cpus", "ray_actor_gpus", "ray_actors", "speed", "threads", "turn_log",
     "turn_log_days", "oidc_sends_verified", "sign_in_hours", "connections_per_person", "tts_runtime", "spoken_sources",
+    "show_drafts", "kept_tokens",
 }  # fmt: skip
-"""Settings of the index, whose content is logged, of the voice and of the machine."""
+"""Settings of the index, whose content is logged, of the voice, of the page and of the machine."""
 
 
 def build_turn_log(settings: Settings) -> TurnLog:

@@ -38,6 +38,16 @@ _NOT_DECISIVE = frozenset(
         "turn_log",
         "turn_log_days",
         "turns",
+        "kept_tokens",
+        "show_drafts",
+        "examples",
+        "oidc_name",
+        "oidc_groups",
+        "oidc_owners",
+        "oidc_admins",
+        "oidc_sends_verified",
+        "connections_per_person",
+        "sign_in_hours",
     }
 )
 """The generation of the index says more than its folder, each question brings its own groups, and the others change no

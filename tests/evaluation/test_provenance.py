@@ -64,6 +64,7 @@ def test_the_fingerprint_follows_settings_models_prompt_code_and_index(
 
     first = now()
     assert now(plain.model_copy(update={"index": tmp_path, "groups": ("hr",)})) == first
+    assert now(plain.model_copy(update={"sign_in_hours": 1, "show_drafts": False, "examples": ("Who?",)})) == first
     assert now(plain.model_copy(update={"prompt_passages": 2})) != first
     assert now(plain.model_copy(update={"llm": "smollm2-135m-instruct"})) != first
     assert now(generation="g2") != first
