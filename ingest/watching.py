@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from ragvoice.errors import RagVoiceError
 
 _QUIET_MS = 1_500
 """A run begins when nothing has changed for so long: an editor or a copy writes a file several times."""
-_LOOK_ANYWAY_MS = 60_000
+_LOOK_ANYWAY_S = 60.0
 """Network shares tell nothing of what other machines change; an unchanged folder costs a stat for each file."""
+_WAKE_MS = 1_000
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +29,8 @@ def watch(
     complain: Callable[[str], None],
     stop: threading.Event | None = None,
 ) -> None:
-    """Returns when `stop` is set, or at SIGINT or SIGTERM.
+    """Begins with a run: what has changed since the one before, the system tells nobody. Returns when `stop` is set, or
+    at SIGINT or SIGTERM.
 
     :param run: One ingest.
     :param show: Called with the summary of each run that changed something.
@@ -41,18 +44,21 @@ def watch(
         signal.signal(signal.SIGTERM, lambda *_: stop.set())
     watched = {path if path.is_dir() else path.parent for path in (path.expanduser().resolve() for path in paths)}
     inside = _Relevant(index.resolve())
-    said = ""
-    for _ in changes(
+    said, look_at = "", 0.0
+    for changed in changes(
         *watched,
         watch_filter=inside,
         debounce=_QUIET_MS,
         step=200,
         stop_event=stop,
-        rust_timeout=_LOOK_ANYWAY_MS,
+        rust_timeout=_WAKE_MS,
         yield_on_timeout=True,
         raise_interrupt=False,
         ignore_permission_denied=True,
     ):
+        if not changed and time.monotonic() < look_at:
+            continue
+        look_at = time.monotonic() + _LOOK_ANYWAY_S
         try:
             summary = run()
             said = ""
