@@ -67,7 +67,7 @@ def test_too_little_to_learn_from_says_so(rows: list[Observation]) -> None:
 
 
 def test_the_table_names_what_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
-    fit = fit_abstention(answers(600), MADE_FOR)
+    fit = fit_abstention(answers(240), MADE_FOR)
     show_fit(fit)
     shown = capsys.readouterr().out
     assert f"{fit.chosen.kind} (kept)" in shown

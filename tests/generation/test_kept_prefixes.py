@@ -188,7 +188,7 @@ def test_ctranslate2_answers_as_before_after_it_was_made_to_forget(default_ctran
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(default_ctranslate2 / "tokenizer.json"))
-    fronts = [tokenizer.encode(f"{number} is a number. The capital of").tokens for number in range(12)]
+    fronts = [tokenizer.encode(f"{number} is a number. The capital of").tokens for number in range(6)]
     rest = tokenizer.encode(" France is").tokens
     generator = ctranslate2.Generator(str(default_ctranslate2), intra_threads=1)
     kept = KeptPrefixes(generator, default_ctranslate2, most_tokens=20)
