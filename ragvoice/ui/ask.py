@@ -45,6 +45,8 @@ class Talk:
 
     conversation_id: str
     exchanges: list[Exchange] = field(default_factory=list)
+    asked: str | AudioChunk | None = None
+    """Asked by the click that this run comes from; its callback knows the person of the run before only."""
     running: RunningTurn | None = None
     player: Player = field(default_factory=Player)
     live_turn: LiveTurn | None = None
@@ -58,6 +60,9 @@ class Talk:
 def render(desk: Desk, person: Person, live_voice: LiveVoice | None = None) -> None:
     """:raises AccessError: without the right to ask."""
     talk = _talk(desk, person)
+    if talk.asked is not None:
+        question, talk.asked = talk.asked, None
+        _begin(desk, person, talk, question)
     drawn = talk.running.version if talk.running else None
     if talk.running is not None:
         _follow(talk, talk.running)
@@ -76,7 +81,7 @@ def render(desk: Desk, person: Person, live_voice: LiveVoice | None = None) -> N
             accept_file=True,
             file_type=RECORDINGS,
             max_upload_size=LARGEST_RECORDING_MIB,
-            on_submit=partial(_take_input, desk, person, talk),
+            on_submit=partial(_take_input, talk),
         )
     if talk.running is not None and drawn is not None:
         _watch(talk.running, drawn)
@@ -140,7 +145,7 @@ def _draw_welcome(desk: Desk, person: Person, talk: Talk) -> None:
             label(question, 120),
             key=f"example-{number}",
             icon=":material/chat_bubble:",
-            on_click=partial(_ask, desk, person, talk, question),
+            on_click=partial(_ask, talk, question),
         )
 
 
@@ -159,17 +164,19 @@ def _examples(desk: Desk, person: Person) -> list[str]:
         return []
 
 
-def _ask(desk: Desk, person: Person, talk: Talk, question: str | AudioChunk) -> None:
+def _ask(talk: Talk, question: str | AudioChunk) -> None:
     """Stops what is still being answered: who asks again does not want to hear the rest."""
     _stop(talk)
     talk.player.silence()
-    typed = question if isinstance(question, str) else ""
-    talk.running = RunningTurn(
-        typed, lambda: desk.ask(person, question, conversation_id=talk.conversation_id, speak=True)
-    )
+    talk.asked = question
 
 
-def _take_input(desk: Desk, person: Person, talk: Talk) -> None:
+def _begin(desk: Desk, person: Person, talk: Talk, question: str | AudioChunk) -> None:
+    typed, conversation_id = question if isinstance(question, str) else "", talk.conversation_id
+    talk.running = RunningTurn(typed, lambda: desk.ask(person, question, conversation_id=conversation_id, speak=True))
+
+
+def _take_input(talk: Talk) -> None:
     given = st.session_state["question"]
     try:
         question = question_in(given)
@@ -177,7 +184,7 @@ def _take_input(desk: Desk, person: Person, talk: Talk) -> None:
         key = f"recording-{len(talk.exchanges)}"
         talk.exchanges.append(of_events(key, given.text or "A recording", (), error=error))
     else:
-        _ask(desk, person, talk, question)
+        _ask(talk, question)
 
 
 def question_in(given: Any) -> str | AudioChunk:
@@ -192,6 +199,7 @@ def question_in(given: Any) -> str | AudioChunk:
 
 
 def _stop(talk: Talk) -> None:
+    talk.asked = None
     if talk.running is not None:
         talk.running.stop()
         _follow(talk, talk.running)

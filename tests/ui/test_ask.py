@@ -180,6 +180,19 @@ def test_a_follow_up_has_the_history_and_a_new_conversation_has_none(desk: Desk,
     assert bot.asked[2][1] == ()
 
 
+@pytest.mark.parametrize("asked", ["typed", "example"])
+def test_a_question_is_asked_with_the_groups_that_its_person_has_by_then(
+    asked: str, desk: Desk, bot: ScriptedBot
+) -> None:
+    test = page(desk, Person("ada", "asker", ("board",)))
+    test.session_state["the_person"] = ADA
+    if asked == "typed":
+        ask(test, "Which office will close?")
+    else:
+        finished(test.button(key="example-0").click().run())
+    assert [groups for _, _, groups in bot.asked] == [()]
+
+
 def test_a_rating_and_its_reason_are_stored_for_the_own_turn(desk: Desk) -> None:
     test = ask(page(desk), "How much leave?")
     [turn] = desk.conversations(ADA)._log.find(Selection())
@@ -364,9 +377,7 @@ def test_a_spoken_question_shows_what_was_heard(desk: Desk, bot: ScriptedBot) ->
         state = st.session_state
         desk, person = state["the_desk"], state["the_person"]
         ask.render(desk, person)
-        st.button(
-            "speak", key="speak", on_click=lambda: ask._ask(desk, person, state["talk"][1], state["the_question"])
-        )
+        st.button("speak", key="speak", on_click=lambda: ask._ask(state["talk"][1], state["the_question"]))
 
     test = AppTest.from_function(script, default_timeout=20)
     test.session_state["the_desk"], test.session_state["the_person"] = desk, ADA
