@@ -195,6 +195,22 @@ def test_of_an_answer_that_is_stopped_before_it_began_only_the_question_stays(de
     assert desk.conversations(ADA).said_in(TALK) == (Message("user", "How many days?"),)
 
 
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_conversation_that_is_deleted_while_it_is_answered_stays_deleted(
+    stopped: bool, desk: Desk, bot: ScriptedBot, log: TurnLog
+) -> None:
+    answer_of(desk.ask(ADA, "How many days?", conversation_id=TALK))
+    bot.gate.clear()
+    events = desk.ask(ADA, "And in Poland?", conversation_id=TALK)
+    read_until(events, Said)
+    assert desk.conversations(ADA).delete(TALK) == 1
+    if stopped:
+        events.close()  # type: ignore[attr-defined]
+    bot.gate.set()
+    assert any(isinstance(event, Answer) for event in events) != stopped
+    assert log.find(Selection()) == []
+
+
 def test_one_waits_while_the_other_is_answered_and_is_told(desk: Desk, bot: ScriptedBot) -> None:
     bot.gate.clear()
     first = desk.ask(ADA, "How many days?")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from ragvoice.datatypes import Message
 from ragvoice.errors import UsageError
 from ragvoice.turns import rows
 from ragvoice.turns.database import checkpoint, connected, damaged_files, rinse, writing
@@ -58,7 +59,10 @@ class TurnLog:
         self._pruned = ""
 
     def add(self, turn: Turn) -> None:
-        """:raises TurnLogError: when it cannot be written. :raises UsageError: into somebody else's conversation."""
+        """A turn whose conversation was deleted while it was answered is deleted, too.
+
+        :raises TurnLogError: when it cannot be written. :raises UsageError: into somebody else's conversation.
+        """
         with self.opened() as database, writing(database):
             derived = None
             if turn.conversation_id is not None:
@@ -66,6 +70,10 @@ class TurnLog:
                 if database.execute(sql, (turn.conversation_id, turn.person)).fetchone():
                     raise UsageError(f"There is no conversation {turn.conversation_id!r} of {turn.person!r}.")
                 derived = rows.history(database, turn.conversation_id)
+                if turn.history and not derived:
+                    return
+                if not _holds(derived, turn.history):  # some of it was deleted meanwhile: as in `_delete`
+                    turn = replace(turn, standalone_question=turn.question, history=derived)
             database.execute(rows.INSERT, rows.to_row(turn, derived))
 
     def get(self, turn_id: str) -> Turn:
@@ -162,6 +170,12 @@ class TurnLog:
         for file in damaged_files(self.file):
             if file.stat().st_mtime < oldest.timestamp():
                 file.unlink(missing_ok=True)
+
+
+def _holds(stored: Iterable[Message], lines: Iterable[Message]) -> bool:
+    """Whether all these lines are stored, in this order."""
+    rest = iter(stored)
+    return all(line in rest for line in lines)
 
 
 def _delete(database: sqlite3.Connection, condition: str, arguments: list[str | int]) -> int:

@@ -90,5 +90,18 @@ def test_a_deleted_conversation_is_gone_with_its_turns_and_words(ada: Conversati
     assert b"Poland" not in b"".join(part.read_bytes() for part in file.parent.iterdir())
 
 
+def test_words_that_are_forgotten_while_the_next_turn_is_answered_do_not_come_back_with_it(
+    ada: Conversations, log: TurnLog, file: Path
+) -> None:
+    history = ada.history(LEAVE)
+    first, _ = ada.turns(LEAVE)
+    log.forget(Selection(turn_id=first.turn_id))
+    answer = answer_of("And in Italy?", "It is 22.", standalone_question="How many days are it in Italy?")
+    log.add(sample_turn(answer, at=NOON + timedelta(hours=1), person="ada", conversation=LEAVE, history=history))
+    added = ada.turns(LEAVE)[-1]
+    assert (added.standalone_question, added.history) == ("And in Italy?", history[2:])
+    assert b"How many days" not in b"".join(part.read_bytes() for part in file.parent.iterdir())
+
+
 def test_a_new_one_has_a_name_of_its_own(ada: Conversations) -> None:
     assert len({ada.resolve("new"), ada.resolve("new"), LEAVE, PAY}) == 4
