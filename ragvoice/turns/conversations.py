@@ -64,7 +64,7 @@ class Conversations:
     def said_in(self, conversation_id: str) -> tuple[Message, ...]:
         """The same by the whole identifier, which may be a new one.
 
-        :raises UsageError: when it is somebody else's.
+        :raises UsageError: when it is somebody else's, or a new one by which it could not be found later.
         """
         with self._log.opened() as database:
             owners = database.execute(
@@ -72,6 +72,11 @@ class Conversations:
             ).fetchall()
             if any(owner != self._person for (owner,) in owners):
                 raise UsageError(f"There is no conversation {conversation_id!r} of {self._person!r}.")
+            if not owners and not rows.SHORTEST_PREFIX <= len(conversation_id) <= rows.LONGEST_ID:
+                raise UsageError(
+                    f"The name of a new conversation has {rows.SHORTEST_PREFIX} to {rows.LONGEST_ID} characters, "
+                    f"unlike {conversation_id!r:.80}."
+                )
             return rows.history(database, conversation_id)
 
     def turns(self, name: str) -> tuple[Turn, ...]:

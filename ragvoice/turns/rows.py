@@ -17,6 +17,7 @@ INSERT = f"INSERT INTO turns ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * le
 _JSON = ("groups", "heard", "evidence", "citations", "passages", "models", "settings", "timings")
 
 SHORTEST_PREFIX = 6
+LONGEST_ID = 64
 
 
 def to_row(turn: Turn, derived: tuple[Message, ...] | None) -> tuple[Any, ...]:
@@ -60,7 +61,7 @@ def history(
 
 
 def full_id(database: sqlite3.Connection, column: str, prefix: str, what: str, person: str | None = None) -> str:
-    """The one identifier that begins so.
+    """The one identifier that begins so, or that is so.
 
     :param column: `turn_id` or `conversation_id`.
     :param person: Look among this one's only; None for everybody's.
@@ -72,10 +73,10 @@ def full_id(database: sqlite3.Connection, column: str, prefix: str, what: str, p
     arguments: list[Any] = [len(prefix), prefix]
     if person is not None:
         sql, arguments = f"{sql} AND person = ?", [*arguments, person]
-    found = [row[0] for row in database.execute(f"{sql} LIMIT 2", arguments)]
+    found = [row[0] for row in database.execute(f"{sql} ORDER BY 1 LIMIT 2", arguments)]
     if not found:
         raise UsageError(f"There is no {what} {prefix!r}. See: ragvoice {what}s list")
-    if len(found) > 1:
+    if len(found) > 1 and found[0] != prefix:
         raise UsageError(f"More than one {what} begins with {prefix!r}; give more characters.")
     return str(found[0])
 

@@ -103,5 +103,19 @@ def test_words_that_are_forgotten_while_the_next_turn_is_answered_do_not_come_ba
     assert b"How many days" not in b"".join(part.read_bytes() for part in file.parent.iterdir())
 
 
+def test_one_whose_name_begins_anothers_is_found_by_its_whole_name(ada: Conversations, log: TurnLog) -> None:
+    log.add(sample_turn(person="ada", conversation=LEAVE[:-5]))
+    assert ada.resolve(LEAVE[:-5]) == LEAVE[:-5]
+    assert ada.delete(LEAVE[:-5]) == 1
+    assert ada.resolve(LEAVE[:-5]) == LEAVE
+
+
+@pytest.mark.parametrize("name", ["", "new", "last", "x" * 65])
+def test_none_begins_by_a_name_by_which_it_could_not_be_found(name: str, ada: Conversations) -> None:
+    with pytest.raises(UsageError, match="6 to 64 characters"):
+        ada.said_in(name)
+    assert ada.said_in("begins") == ()
+
+
 def test_a_new_one_has_a_name_of_its_own(ada: Conversations) -> None:
     assert len({ada.resolve("new"), ada.resolve("new"), LEAVE, PAY}) == 4
