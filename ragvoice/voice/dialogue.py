@@ -29,6 +29,7 @@ from ragvoice.voice.events import Failed, NothingHeard, NothingToAnswer, Partial
 from ragvoice.voice.messages import (
     Action,
     Clear,
+    Close,
     Commit,
     Emit,
     GiveUp,
@@ -140,6 +141,8 @@ class Dialogue:
                 self._answers.interrupt(now, heard_s)
             case Played(position_s):
                 self._answers.played(position_s, now)
+            case Close():
+                self._end_listening()
         return self._actions
 
     def _window(self, window_t: NDArray[np.float32], probability: float) -> None:

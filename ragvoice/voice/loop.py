@@ -24,6 +24,7 @@ from ragvoice.voice.messages import (
     Action,
     CancelTurn,
     Clear,
+    Close,
     Commit,
     Emit,
     GiveUp,
@@ -173,6 +174,8 @@ class VoiceLoop:
             if isinstance(given, Sound):
                 with self._unseen:
                     self._unseen_s -= len(given.frame.samples_t) / given.frame.sample_rate_hz
+        for action in self._dialogue.step(Close(), self._clock()):
+            self._do(action)
         self._turns.close()
         self._recogniser.shutdown(wait=False, cancel_futures=True)
         self._preparer.shutdown(wait=False, cancel_futures=True)

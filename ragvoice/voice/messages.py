@@ -99,6 +99,11 @@ class TurnEnded:
 
 
 @dataclass(frozen=True)
+class Close:
+    """Nothing more is given."""
+
+
+@dataclass(frozen=True)
 class Tick:
     """Time has passed."""
 
@@ -115,6 +120,7 @@ Input = (
     | TurnYielded
     | TurnHeldUp
     | TurnEnded
+    | Close
     | Tick
 )
 

@@ -21,6 +21,7 @@ from ragvoice.voice.events import (
     Failed,
     Interrupted,
     NothingHeard,
+    NothingToAnswer,
     Partial,
     SpeechEnded,
     TurnEvent,
@@ -388,6 +389,23 @@ def test_silence_by_hand_is_nothing(loop: VoiceLoop) -> None:
     loop.commit()
 
     assert until(loop.events(), NothingHeard) == [NothingHeard()]
+
+
+def test_who_waits_for_an_answer_when_the_loop_is_closed_is_told_that_none_comes(bot: Bot) -> None:
+    recognises = threading.Event()
+
+    class Slow(Recogniser):
+        def transcribe(self, audio: AudioChunk) -> Transcription:
+            assert recognises.wait(WAIT_S)
+            return super().transcribe(audio)
+
+    loop = VoiceLoop(bot.ask, Slow(), LoopOptions(answer_at_once=False), detector=ReadsSamples())
+    speak(loop)
+    loop.respond()
+    loop.close()
+    recognises.set()
+
+    assert list(loop.events())[-1] == NothingToAnswer()
 
 
 def test_closing_ends_the_events_and_an_answer_in_progress(bot: Bot) -> None:
