@@ -216,7 +216,10 @@ def _follow(talk: Talk, running: RunningTurn) -> None:
     if not finished:
         return
     talk.running = None
-    talk.exchanges.append(of_events(running.id, running.question, events, stopped=running.stopped, error=running.error))
+    ended = of_events(running.id, running.question, events, stopped=running.stopped, error=running.error)
+    # Who looked for a spoken turn may have found this one in the log already.
+    talk.exchanges = [one for one in talk.exchanges if not ended.turn_id or one.turn_id != ended.turn_id]
+    talk.exchanges.append(ended)
 
 
 def _take_live_turn(desk: Desk, person: Person, talk: Talk, turn: LiveTurn | None) -> None:

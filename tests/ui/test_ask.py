@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import streamlit as st
 from ask_desk import handbook_bot, make_desk
 from scripted_bot import ScriptedBot
 from streamlit.testing.v1 import AppTest
@@ -323,6 +324,23 @@ def test_of_a_live_answer_that_was_interrupted_the_page_shows_what_was_heard(tmp
     assert any("Stopped" in badge for badge in badges(test))
     assert not talk.awaited_until
     assert len(talk.exchanges) == 1
+
+
+def test_a_written_turn_that_ends_while_the_page_looks_for_a_spoken_one_is_shown_once(
+    desk: Desk, bot: ScriptedBot
+) -> None:
+    def voice(*_: Any) -> LiveTurn | None:
+        running = st.session_state["talk"][1].running
+        if running is None:
+            return None
+        bot.gate.set()
+        running.wait(10)
+        return LiveTurn("f" * 32, interrupted=True)
+
+    bot.gate.clear()
+    test = ask(page(desk, voice=voice), "How much leave in Poland?")
+    assert html(test).count("Take them by March.") == 1
+    assert len(test.session_state["talk"][1].exchanges) == 1
 
 
 def test_a_turn_of_the_live_voice_that_is_nowhere_is_no_error(desk: Desk) -> None:
