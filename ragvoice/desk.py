@@ -225,10 +225,13 @@ class Desk:
         person.require("ask")
         return self._unlogged.of(person.name, conversation_id)
 
-    def rate(self, person: Person, turn_id: str, rating: int, reason: str = "") -> None:
-        """:param rating: 1 or -1. :raises UsageError: when this person has no such turn, or for another rating."""
+    def rate(self, person: Person, turn_id: str, rating: int | None, reason: str = "") -> None:
+        """:param rating: 1 or -1; None takes it back.
+
+        :raises UsageError: when this person has no such turn, or for another rating.
+        """
         person.require("ask")
-        if rating not in (1, -1):
+        if rating not in (1, -1, None):
             raise UsageError(f"A rating is 1 or -1, not {rating!r}.")
         self._log.rate(turn_id, rating, reason, person=person.name)
 

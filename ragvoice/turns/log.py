@@ -102,8 +102,8 @@ class TurnLog:
         with self.opened() as database:
             return int(database.execute(f"SELECT count(*) FROM turns WHERE {condition}", arguments).fetchone()[0])
 
-    def rate(self, turn_id: str, rating: int, reason: str = "", *, person: str | None = None) -> str:
-        """:param rating: 1 or -1; a new one replaces the one before.
+    def rate(self, turn_id: str, rating: int | None, reason: str = "", *, person: str | None = None) -> str:
+        """:param rating: 1 or -1, which replaces the one before; None takes it back.
         :param person: Whose turn it must be; None for anybody's.
         :returns: The whole turn_id. :raises UsageError: when there is none.
         """

@@ -271,7 +271,7 @@ def _open(desk: Desk, person: Person, talk: Talk, conversation_id: str | None) -
     talk.whole = False
 
 
-def _rate(desk: Desk, person: Person, talk: Talk, exchange: Exchange, rating: int, reason: str) -> None:
+def _rate(desk: Desk, person: Person, talk: Talk, exchange: Exchange, rating: int | None, reason: str) -> None:
     try:
         desk.rate(person, exchange.turn_id, rating, reason)
     except RagVoiceError as error:

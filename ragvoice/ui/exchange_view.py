@@ -21,8 +21,8 @@ LOOK_EVERY_S = 0.2
 
 
 class Rated(Protocol):
-    def __call__(self, rating: int, reason: str) -> None:
-        """:param rating: 1 or -1."""
+    def __call__(self, rating: int | None, reason: str) -> None:
+        """:param rating: 1 or -1; None: taken back."""
 
 
 def draw_exchange(
@@ -110,7 +110,9 @@ def _draw_actions(exchange: Exchange, listen: Callable[[], None] | None, rated: 
 
     def take() -> None:
         chosen = st.session_state[thumbs]
-        if chosen is not None:
+        if chosen is None:
+            rated(None, "")
+        else:
             rated(1 if chosen else -1, str(st.session_state.get(reason, exchange.reason)))
 
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"actions-{key}"):

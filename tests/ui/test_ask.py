@@ -206,6 +206,16 @@ def test_a_rating_and_its_reason_are_stored_for_the_own_turn(desk: Desk) -> None
     assert (turn.rating, turn.reason) == (-1, "It is 28 now")
 
 
+def test_a_rating_can_be_taken_back(desk: Desk) -> None:
+    test = ask(page(desk), "How much leave?")
+    for value in (1, None):  # a second click on the same thumb
+        [thumbs] = test.get("feedback")
+        checked(thumbs.set_value(value).run())
+    [turn] = desk.conversations(ADA)._log.find(Selection())
+    assert (turn.rating, turn.reason) == (None, "")
+    assert not test.text_input
+
+
 def test_edit_and_ask_again_fills_the_box(desk: Desk) -> None:
     test = ask(page(desk), "How much leave?")
     [button] = [one for one in test.button if one.label == "Edit and ask again"]
