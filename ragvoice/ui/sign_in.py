@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,6 @@ from ragvoice.server import shared
 from ragvoice.server.admission import check_origin
 from ragvoice.server.sign_ins import HEADER, PATH, SignIn
 from ragvoice.settings import Settings, read_settings
-from ragvoice.ui.wording import label
 
 _SIGNED_IN = "signed_in"
 """In the session's state: the `SignIn`."""
@@ -186,7 +186,8 @@ def _sign_out() -> None:
 
 def _show_sign_out(person: Person, sign_out: Any) -> None:
     with st.sidebar:
-        st.caption(f"Signed in as {label(person.name)}")
+        # Markdown would make a link of an address.
+        st.html(f'<div class="rv-who">Signed in as {escape(person.name)}</div>')
         st.button("Sign out", icon=":material/logout:", on_click=sign_out)
 
 

@@ -164,10 +164,10 @@ def test_a_reloaded_page_knows_who_signed_in_until_they_sign_out_anywhere(
     accounts: Accounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = sign_in_as(page(), "ada")
-    [script] = [one.proto.body for one in first.get("html")]
+    [script] = [one.proto.body for one in first.main.get("html")]
     offer = re.search(r'"X-Ragvoice-Offer": "([\w-]+)"', script)[1]  # type: ignore[index]
     cookie, _ = shared.sign_ins.take(offer)
-    assert not first.run().get("html"), "the browser has it"
+    assert not first.run().main.get("html"), "the browser has it"
 
     come_from(monkeypatch, {"Host": "localhost:8501"}, cookies={COOKIE: cookie})
     reloaded = page()
@@ -251,6 +251,16 @@ def test_the_company_says_who_it_is_and_the_settings_what_they_may(monkeypatch: 
     assert shown(company_page()) == []
     monkeypatch.setenv("RAGVOICE_OIDC_SENDS_VERIFIED", "false")
     assert shown(company_page()) == ["ada@example.com/owner/hr"]
+
+
+@pytest.mark.usefixtures("company")
+def test_who_is_signed_in_is_told_as_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    claims = {"is_logged_in": True, "email": "<b>@example.com", "email_verified": True, "iat": time.time()}
+    monkeypatch.setattr(sign_in.st, "user", FakeUser(**claims))
+    app = company_page()
+    told = [element.proto.body for element in app.sidebar.get("html")]
+    assert told == ['<div class="rv-who">Signed in as &lt;b&gt;@example.com</div>']
+    assert not app.sidebar.caption, "Markdown makes a link of an address"
 
 
 @pytest.mark.usefixtures("company", "accounts")
