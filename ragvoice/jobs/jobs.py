@@ -143,13 +143,14 @@ class Jobs:
         return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
 
     def cancel(self, person: Person, id_: str, grace_s: float = 10.0) -> Job:
-        """As Ctrl-C does; what has not ended after `grace_s` seconds is killed. Returns at once, raises as `get`."""
+        """As one Ctrl-C; what has not ended after `grace_s` seconds is killed. Returns at once, raises as `get`."""
         job = self.get(person, id_)
         folder = self._of(job.id)
         if job.state != "running":
             return job
-        (folder / "cancelled").touch()
-        _signal(folder, signal.SIGINT)
+        if not (folder / "cancelled").exists():  # a second Ctrl-C would end what the command does after the first
+            (folder / "cancelled").touch()
+            _signal(folder, signal.SIGINT)
         threading.Thread(target=_kill_after, args=(folder, grace_s), daemon=True).start()
         return self.get(person, id_)
 

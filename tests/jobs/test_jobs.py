@@ -127,6 +127,22 @@ def test_cancelling_is_ctrl_c(jobs: Jobs) -> None:
     assert "tidied up" in jobs.output(OWNER, id_)
 
 
+def test_a_job_that_is_cancelled_again_is_left_to_tidy_up(jobs: Jobs, tmp_path: Path) -> None:
+    tidied = tmp_path / "tidied"
+    tidies = f"print('tidies up', flush=True)\n    while not Path({str(tidied)!r}).exists(): time.sleep(0.01)"
+    code = f"from pathlib import Path\ntry:\n    {SLEEPS}\nexcept KeyboardInterrupt:\n    {tidies}\n    print('did')"
+    id_ = jobs.start(OWNER, Script(code)).id
+    awaited(lambda: jobs.get(OWNER, id_), lambda job: "asleep" in jobs.output(OWNER, id_))
+    jobs.cancel(OWNER, id_, grace_s=60)
+    awaited(lambda: jobs.get(OWNER, id_), lambda job: "tidies up" in jobs.output(OWNER, id_))
+
+    jobs.cancel(OWNER, id_, grace_s=60)
+    tidied.touch()
+    ended(jobs, id_)
+
+    assert jobs.output(OWNER, id_).endswith("did\n")
+
+
 def test_what_does_not_stop_is_killed(jobs: Jobs) -> None:
     code = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {SLEEPS}"
     id_ = jobs.start(OWNER, Script(code)).id
