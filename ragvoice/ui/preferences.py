@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _LANGUAGES = ("auto", "en", "de", "fr", "es", "it", "nl", "pl", "pt", "sv", "cs", "da", "uk", "ja", "zh")
 """Offered; any ISO 639-1 code can be typed."""
 
+_NOTE = "settings_note"
+"""In the session's state: the section that has just been saved, and what that takes."""
+
 
 @dataclass(frozen=True)
 class Field:
@@ -169,7 +172,11 @@ def _section(
                 return
             with kindly():
                 file = save_settings(person, changed)
-                st.success(f"Saved to {label(str(file), 200)}. " + " ".join(consequences(changed)))
+                said = f"Saved to {label(str(file), 200)}. " + " ".join(consequences(changed))
+                st.session_state[_NOTE] = title, said
+                st.rerun()
+        if st.session_state.get(_NOTE, ("",))[0] == title:
+            st.success(st.session_state.pop(_NOTE)[1])
 
 
 def _cost_table(jobs: Jobs, person: Person, field: Field, costs: list[ModelCost]) -> None:
@@ -203,7 +210,7 @@ def _widget(field: Field, current: Settings, costs: Mapping[str, list[ModelCost]
     shared: dict[str, Any] = {
         "help": f"{field.help}; {elsewhere}" if elsewhere else field.help,
         "disabled": elsewhere is not None,
-        "key": f"setting-{field.name}",
+        "key": f"setting-{field.name}-{value}",  # a value that has changed elsewhere is not sent back as it was
     }
     least, greatest = bounds(field.name)
     match field.kind:

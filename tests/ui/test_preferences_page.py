@@ -11,6 +11,7 @@ from ragvoice.models.catalogue import Catalogue
 from ragvoice.models.costs import model_costs
 from ragvoice.models.store import ModelStore
 from ragvoice.settings import Settings, read_settings
+from ragvoice.settings_file import save_settings
 from ragvoice.ui.preferences import SECTIONS, bounds, changes, consequences, render
 
 Site = tuple[FakeDesk, Jobs]
@@ -32,6 +33,10 @@ def save(app, section: str):  # type: ignore[no-untyped-def]
     return app.run()
 
 
+def key(name: str) -> str:
+    return f"setting-{name}-{getattr(read_settings(), name)}"
+
+
 @pytest.mark.parametrize("person", [ASKER, OWNER])
 def test_who_may_not_change_settings_is_turned_away_by_the_library(site: Site, person) -> None:  # type: ignore[no-untyped-def]
     app = page(render, site[0], person, site[1])
@@ -43,23 +48,37 @@ def test_who_may_not_change_settings_is_turned_away_by_the_library(site: Site, p
 def test_a_change_is_saved_and_the_page_says_what_it_takes(site: Site) -> None:
     app = page(render, site[0], ADMIN, site[1])
 
-    app.number_input(key="setting-speed").set_value(1.2)
+    app.number_input(key=key("speed")).set_value(1.2)
     save(app, "Voice")
     assert settings_in_file() == {"speed": 1.2}
 
-    app.number_input(key="setting-chunk_tokens").set_value(128)
+    assert "Saved to" in texts(app)
+    app.number_input(key=key("speed")).set_value(1.3)
+    save(app, "Voice")
+
+    app.number_input(key=key("chunk_tokens")).set_value(128)
     save(app, "Documents")
-    assert settings_in_file() == {"speed": 1.2, "chunk_tokens": 128}
+    assert settings_in_file() == {"speed": 1.3, "chunk_tokens": 128}
     assert "rebuild the index" in texts(app)
 
     app.run()
     assert "Saved, not yet in force:** Speaking rate, Longest passage in tokens" in texts(app)
 
 
+def test_what_was_changed_elsewhere_meanwhile_is_not_undone(site: Site) -> None:
+    app = page(render, site[0], ADMIN, site[1])
+    app.number_input(key=key("chunk_tokens")).set_value(128)
+
+    save_settings(ADMIN, {"max_file_mib": 50})
+    save(app, "Documents")
+
+    assert settings_in_file() == {"max_file_mib": 50, "chunk_tokens": 128}
+
+
 def test_values_that_do_not_go_together_are_refused_in_words(site: Site) -> None:
     app = page(render, site[0], ADMIN, site[1])
 
-    app.number_input(key="setting-overlap_tokens").set_value(200)
+    app.number_input(key=key("overlap_tokens")).set_value(200)
     save(app, "Documents")
 
     assert "do not go together" in texts(app)
@@ -71,9 +90,9 @@ def test_what_the_environment_says_cannot_be_changed_here(site: Site, monkeypatc
 
     app = page(render, site[0], ADMIN, site[1])
 
-    assert app.number_input(key="setting-speed").disabled
-    assert "RAGVOICE_SPEED" in app.number_input(key="setting-speed").help
-    assert not app.selectbox(key="setting-tts").disabled
+    assert app.number_input(key=key("speed")).disabled
+    assert "RAGVOICE_SPEED" in app.number_input(key=key("speed")).help
+    assert not app.selectbox(key=key("tts")).disabled
 
 
 def test_a_model_that_is_not_here_can_be_downloaded(site: Site) -> None:
