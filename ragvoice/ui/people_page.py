@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, get_args
 
 import streamlit as st
 
-from ragvoice.errors import RagVoiceError
+from ragvoice.errors import RagVoiceError, TurnLogError
 from ragvoice.people.passwords import SHORTEST
 from ragvoice.people.person import Person, Role
 from ragvoice.ui.sign_in import oidc_is_configured
@@ -109,8 +110,15 @@ def _new_password() -> str:
 
 def _remove(desk: Desk, admin: Person, accounts: Accounts, one: Person, forget: bool) -> None:
     accounts.remove(one.name)
-    if forget:
+    if not forget:
+        return
+    try:
         desk.forget_turns(admin, one.name)
+    except TurnLogError as error:  # the page does not list them any more
+        raise TurnLogError(
+            f"{one.name} is removed, and what they have asked may still be there. {error} To delete it, run: "
+            f"ragvoice turns forget --person {shlex.quote(one.name)}"
+        ) from error
 
 
 def _done(act: Callable[[], object], note: str) -> None:

@@ -102,3 +102,15 @@ def test_others_see_nothing_even_when_the_page_is_called(accounts: Accounts, rol
     app = page(role)
     assert "may not look after people" in app.error[0].value
     assert len(app.expander) == len(app.button) == 0
+
+
+def test_when_the_turns_of_who_is_removed_cannot_be_deleted_it_is_said_what_is_left_to_do(accounts: Accounts) -> None:
+    accounts.add(Person("ada", "admin"), GOOD)
+    accounts.add(Person("bob"), GOOD)
+    (accounts.file.parent / "turns.sqlite").mkdir()
+    app = page()
+    app.checkbox[2].check()
+    app.checkbox[3].check()
+    press(app, "Remove", 1)
+    assert [person.name for person in accounts.all()] == ["ada"]
+    assert "ragvoice turns forget --person bob" in app.error[0].value
