@@ -33,7 +33,7 @@ class Place:
     folders: tuple[Path, ...] | None = None
     """Whose documents may be ingested, besides the uploads; None: any."""
     datasets: tuple[Path, ...] | None = None
-    """Whose sets of questions may be evaluated; None: any."""
+    """Whose sets of questions may be evaluated; None: any, and any run file may be named."""
 
 
 class Work(Protocol):
@@ -185,6 +185,11 @@ class Finetune:
     def arguments(self, place: Place) -> list[str]:
         if not self.run.strip():
             raise UsageError("Name a run.")
+        if place.datasets is not None and (self.run.endswith(".toml") or Path(self.run).name != self.run):
+            raise AccessError(
+                f"{self.run} is a file, which may name any folder, anybody's turns and any group. Name a run; an "
+                "administrator can begin one with a file."
+            )
         if self.resume and (self.fresh or self.step != "train"):
             raise UsageError("Only a training goes on from a checkpoint, and only one that does not begin anew.")
         if self.fresh and self.step == "calibrate":

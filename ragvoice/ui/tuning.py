@@ -111,13 +111,14 @@ def _in_service(owner: TuningOwner, llm: str) -> None:
 def _begin(jobs: Jobs, person: Person, owner: TuningOwner) -> None:
     from ragvoice.jobs.work import Finetune
 
+    own = jobs.datasets(person) is None
     with st.form("begin", border=False):
         run = st.selectbox(
             "Run file",
             owner.new_runs(),
             index=None,
-            placeholder="one of ours, or the path of your own",
-            accept_new_options=True,
+            placeholder="one of ours" + (", or the path of your own" if own else ""),
+            accept_new_options=own,
             help="A TOML file that says from what and how to train: docs/finetuning.md",
         )
         if st.form_submit_button("Make its data", icon=":material/play_arrow:"):

@@ -99,6 +99,16 @@ def test_only_sets_of_questions_that_were_allowed_are_evaluated(tmp_path: Path) 
         Evaluate(allowed).arguments(Place(Path("/i"), Path("/reports"), "1", datasets=()))
 
 
+@pytest.mark.parametrize("run", ["/srv/uploads/mine.toml", "mine.toml", "../../mine", "~/mine.toml"])
+def test_a_run_file_names_folders_and_groups_so_owners_begin_no_run_with_one_of_their_own(run: str) -> None:
+    owners = Place(Path("/i"), Path("/reports"), "1", datasets=())
+    for step in ("data", "train", "evaluate"):
+        with pytest.raises(AccessError, match="administrator"):
+            Finetune(step, run).arguments(owners)  # type: ignore[arg-type]
+    assert Finetune("data", run).arguments(PLACE)[-1] == run
+    assert Finetune("data", "answers-2.1").arguments(owners)[-1] == "answers-2.1"
+
+
 def test_all_that_writes_one_index_is_done_alone() -> None:
     first, second = Ingest((Path("a"),)), Ingest((Path("b"),), rebuild=True)
 
