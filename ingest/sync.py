@@ -71,6 +71,8 @@ class RootSync:
         self._tasks: deque[_Task] = deque()
         self._unread: set[str] = set()
         """Files that cannot be looked at; what the index has of them stays."""
+        self._gone: set[str] = set()
+        """Files that went away after they were listed."""
         self._clashing: set[str] = set()
         """Files of which a document has the name of another one."""
         self._dirty = False
@@ -87,7 +89,7 @@ class RootSync:
         self._shop.report("read", len(files), len(files))
         self._summary.skipped += [Skipped(self._root.doc_id(name), why) for name, why in self._rules.problems()]
         self._summary.warnings += self._rules.unmatched()
-        self._drop_gone({file.relative for file in files})
+        self._drop_gone({file.relative for file in files} - self._gone)
         if not self._had_documents and not self._catalogue.has_documents({self._name}):
             raise UsageError(_nothing_readable(self._root, self._summary.skipped[before : before + 3]))
         return self._dirty
@@ -106,10 +108,8 @@ class RootSync:
             ruling = self._rules.of(file.path.resolve())
             before = self._catalogue.file(self._name, file.relative)
             known = KnownFile(file.size, _settled_mtime(file), self._file_hash(file, before))
-        except FileNotFoundError:  # since it was listed
-            return None
         except OSError as error:
-            self._unreadable(file.relative, f"cannot be read: {error.strerror or error}")
+            self._lost(file, error)
             return None
         if before and before.file_hash == known.file_hash and not (before.skipped and self._shop.retry_skipped):
             self._keep(file, before, ruling)
@@ -155,7 +155,8 @@ class RootSync:
 
     def _take_parsed(self, task: _Task, parsed: ParsedFile) -> None:
         if parsed.error:
-            self._settle(task, (("", parsed.error),))
+            if self._is_as_hashed(task):  # the next run would come to the same
+                self._settle(task, (("", parsed.error),))
             return
         self._shop.journal.keep_pages(task.known.file_hash, parsed.documents)
         self._take_pages(task, parsed.documents)
@@ -181,6 +182,9 @@ class RootSync:
                 self._take(origin, partial(parsed_document, origin, [row], self._shop.chunking))
         except DocumentError as error:
             skipped.append(("", str(error)))
+        except OSError as error:
+            self._lost(task.file, error)
+            return
         self._settle(task, tuple(skipped))
 
     def _take(self, origin: Origin, make: Callable[[], ParsedDocument] | None) -> None:
@@ -230,14 +234,30 @@ class RootSync:
         doc_id = self._root.doc_id(file.relative)
         return [Skipped(doc_id + inner, reason) for inner, reason in known.skipped]
 
+    def _is_as_hashed(self, task: _Task) -> bool:
+        """Else it is left as a file that cannot be looked at: what a parser says is not said of that content."""
+        try:
+            if task.known.file_hash == self._file_hash(task.file, None):
+                return True
+            self._unreadable(task.file.relative, "was changed while it was read")
+        except OSError as error:
+            self._lost(task.file, error)
+        return False
+
+    def _lost(self, file: SourceFile, error: OSError) -> None:
+        """It was there when the folder was listed."""
+        if isinstance(error, FileNotFoundError):
+            self._gone.add(file.relative)
+        else:
+            self._unreadable(file.relative, f"cannot be read: {error.strerror or error}")
+
     def _unreadable(self, relative: str, reason: str) -> None:
         """What was read of it earlier stays: a share that does not answer must not empty the index."""
         kept = 0
         for file in self._catalogue.files(self._name):
             if relative in (".", file) or file.startswith(f"{relative}/"):
                 for document in self._catalogue.documents_of(self._name, file):
-                    self._catalogue.see(document.doc_id, file)
-                    kept += 1
+                    kept += self._catalogue.see(document.doc_id, file) is None
                 self._unread.add(file)
         self._summary.unchanged += kept
         stays = "; what was read of it earlier stays" if kept else ""
