@@ -111,7 +111,7 @@ class RootSync:
         except OSError as error:
             self._lost(file, error)
             return None
-        if before and before.file_hash == known.file_hash and not (before.skipped and self._shop.retry_skipped):
+        if before and before.file_hash == known.file_hash and self._may_keep(file, before):
             self._keep(file, before, ruling)
         elif file.path.name == CORPUS_FILE:
             self._take_corpus(_Task(file, known, ruling))
@@ -122,15 +122,21 @@ class RootSync:
     def _file_hash(self, file: SourceFile, before: KnownFile | None) -> str:
         """:raises OSError: when the file must be read for it and cannot be."""
         if before and (before.size, before.mtime_ns) == (file.size, file.mtime_ns):
-            content = before.file_hash.partition(":")[2]
+            content = before.file_hash.rpartition(":")[2]
         else:
             content = file_sha256(file.path)
-        return f"{self._shop.reading}:{content}"
+        return f"{self._shop.reading}{_naming(file.path)}:{content}"
+
+    def _may_keep(self, file: SourceFile, known: KnownFile) -> bool:
+        """Not what is to be tried again, nor documents that another prefix named."""
+        if known.skipped and self._shop.retry_skipped:
+            return False
+        documents = self._catalogue.documents_of(self._name, file.relative)
+        return all(document.doc_id == self._root.doc_id(document.source) for document in documents)
 
     def _keep(self, file: SourceFile, known: KnownFile, ruling: Ruling) -> None:
         for document in self._catalogue.documents_of(self._name, file.relative):
-            source = document.doc_id.removeprefix(self._root.doc_id(""))
-            self._take(self._origin(file, source, document.source_hash, ruling), None)
+            self._take(self._origin(file, document.source, document.source_hash, ruling), None)
         self._summary.skipped += self._skips(file, known)
         self._remember(file, KnownFile(file.size, _settled_mtime(file), known.file_hash, known.skipped))
 
@@ -275,6 +281,11 @@ class RootSync:
         for absorbed in self._own - {self._name}:
             self._catalogue.forget_root(absorbed)
             self._dirty = True
+
+
+def _naming(file: Path) -> str:
+    """What a file's name has to do with how it is read (`ingest.loaders.media_types`)."""
+    return f"/{CORPUS_FILE}" if file.name == CORPUS_FILE else file.suffix.lower()
 
 
 def _settled_mtime(file: SourceFile) -> int:
