@@ -87,6 +87,8 @@ class RootSync:
         for parsed in self._shop.parsers.parse(self._to_parse(files)):
             self._take_parsed(self._tasks.popleft(), parsed)
         self._shop.report("read", len(files), len(files))
+        if self._rules.changed():
+            self._rule_anew(files)
         self._summary.skipped += [Skipped(self._root.doc_id(name), why) for name, why in self._rules.problems()]
         self._summary.warnings += self._rules.unmatched()
         self._drop_gone({file.relative for file in files} - self._gone)
@@ -218,6 +220,16 @@ class RootSync:
         self._summary.changed += existing is not None
         self._summary.added += existing is None
         self._dirty = True
+
+    def _rule_anew(self, files: Sequence[SourceFile]) -> None:
+        """Rules that came while files were read hold for them: a new version may be only for those whom they name."""
+        self._rules = AccessRules(self._root)
+        for file in files:
+            for document in self._catalogue.documents_of(self._name, file.relative):
+                ruling = self._rules.of(file.path.resolve())
+                if (document.allowed_groups, document.ruled) != (ruling.groups, ruling.says):
+                    self._catalogue.update(self._origin(file, document.source, document.source_hash, ruling))
+                    self._dirty = True
 
     def _origin(self, file: SourceFile, source: str, source_hash: str, ruling: Ruling) -> Origin:
         doc_id = self._root.doc_id(source)

@@ -198,6 +198,31 @@ def test_a_file_that_is_written_while_it_is_read_is_read_again(full: Bench, monk
     assert "25 days" in full.index_texts()["leave.md"]
 
 
+def test_a_version_that_comes_with_stricter_rules_while_a_job_runs_is_as_strict(
+    full: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full.write("access.toml", '[[rule]]\npath = "hr/**"\ngroups = ["staff"]\n')
+    full.write("hr/pay.md", PAY.replace("26th", "27th"))
+    full.write("leave.md", LEAVE.replace("25", "28"))
+
+    def listed(*args: Any) -> Iterator[SourceFile]:
+        yield from walk(*args)
+        full.write("leave.md", "# Leave\n\nOnly the board may know this.\n")
+
+    def restrict(_: Path) -> None:
+        full.write("access.toml", '[[rule]]\npath = "leave.md"\ngroups = ["board"]\n')
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ingest.sync.walk", listed)
+        while_it_is_read(patched, restrict)
+        full.ingest()
+    index = full.opened()
+    assert "board may know" in index.document("leave.md").text
+    assert index.document("leave.md").allowed_groups == ("board",)
+    assert index.document("hr/pay.md").allowed_groups == ("everyone",)
+    assert counts(full.ingest()) == (0, 0, 0, 2)
+
+
 def test_a_corpus_that_cannot_be_read_to_its_end_keeps_what_was_read(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
