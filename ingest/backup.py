@@ -14,7 +14,7 @@ from ragvoice.retrieval.generations import (
     Manifest,
     check_files,
     current_generation,
-    current_name,
+    is_current,
     read_manifest,
     switch,
 )
@@ -78,7 +78,7 @@ def _restore(archive: tarfile.TarFile, index: Path) -> Manifest:
         raise UsageError("This is not a backup that `ragvoice index export` has made: it does not begin as one.")
     data = stream.read()
     staged = index / "generations" / _name(data)
-    if (index / "CURRENT").is_file() and current_name(index) == staged.name:
+    if is_current(index, staged.name):
         raise UsageError("The index is the one of the backup already.")
     shutil.rmtree(staged, ignore_errors=True)  # an older generation; who reads it has its files open
     staged.mkdir(parents=True)
@@ -92,7 +92,8 @@ def _restore(archive: tarfile.TarFile, index: Path) -> Manifest:
         check_files(staged, manifest, hashed_bytes=2**62)
         switch(index, staged.name, forgets=True)
     except BaseException:
-        shutil.rmtree(staged, ignore_errors=True)
+        if not is_current(index, staged.name):  # an interruption may come after the switch
+            shutil.rmtree(staged, ignore_errors=True)
         raise
     return manifest
 

@@ -24,6 +24,7 @@ import os
 import shutil
 import sqlite3
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -105,6 +106,14 @@ def current_generation(index: Path) -> Path:
 def current_name(index: Path) -> str:
     """What `CURRENT` says, whether or not there is such a generation."""
     return (index / "CURRENT").read_text(encoding="utf-8", errors="replace").replace("\0", "").strip()
+
+
+def is_current(index: Path, name: str) -> bool:
+    """Whether the generation `name` is the published one."""
+    try:
+        return current_name(index) == name
+    except FileNotFoundError:
+        return False
 
 
 def open_catalogue(folder: Path) -> sqlite3.Connection:
@@ -193,9 +202,15 @@ def switch(index: Path, name: str, *, forgets: bool = False) -> None:
     _write_durably(index / "CURRENT.new", name + "\n")
     os.replace(index / "CURRENT.new", index / "CURRENT")
     _sync(index)
-    for folder in (index / "generations").iterdir():
-        if folder.name not in (name, previous):
-            shutil.rmtree(folder, ignore_errors=True)
+    drop_generations(index, (name, previous))
+
+
+def drop_generations(index: Path, keep: Sequence[str]) -> bool:
+    """All but those named, also what writers that were killed have left. :returns: Whether there was any."""
+    others = [folder for folder in (index / "generations").iterdir() if folder.name not in keep]
+    for folder in others:
+        shutil.rmtree(folder, ignore_errors=True)
+    return bool(others)
 
 
 def _hashed_files(index: Path, staged: Path) -> dict[str, tuple[int, str]]:
