@@ -32,10 +32,10 @@ def export(index: Path, file: Path) -> Manifest:
     manifest = read_manifest(folder)
     if manifest.vector_store != "faiss":
         raise UsageError(f"The vectors of this index are in {manifest.vector_store}: back them up there.")
-    check_files(folder, manifest, hashed_bytes=2**62)
     file = file.expanduser()
     staged = file.with_name(file.name + ".part")
     try:
+        check_files(folder, manifest, hashed_bytes=2**62)
         with tarfile.open(staged, "w") as archive:
             archive.add(folder / _MANIFEST, _MANIFEST)
             for name in manifest.files:
@@ -43,9 +43,11 @@ def export(index: Path, file: Path) -> Manifest:
         with staged.open("rb") as stream:
             os.fsync(stream.fileno())
         os.replace(staged, file)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, VectorIndexError) as error:
         if not file.parent.is_dir():
             raise UsageError(f"There is no folder {file.parent} to write the backup to.") from error
+        if is_current(index, folder.name):
+            raise
         raise VectorIndexError(
             "A newer generation was published while this one was copied; nothing was written. Run the command again."
         ) from error
