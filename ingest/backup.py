@@ -17,6 +17,7 @@ from ragvoice.retrieval.generations import (
     is_current,
     read_manifest,
     switch,
+    sync_all,
 )
 
 _MANIFEST = "manifest.json"
@@ -92,6 +93,7 @@ def _restore(archive: tarfile.TarFile, index: Path) -> Manifest:
             if member.name in manifest.files and member.isreg():
                 archive.extract(member, staged, filter="data")
         check_files(staged, manifest, hashed_bytes=2**62)
+        sync_all(staged)
         switch(index, staged.name, forgets=True)
     except BaseException:
         if not is_current(index, staged.name):  # an interruption may come after the switch

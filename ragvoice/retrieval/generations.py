@@ -195,7 +195,7 @@ def publish(
 
 
 def switch(index: Path, name: str, *, forgets: bool = False) -> None:
-    """Make the generation `name`, complete with its manifest, the current one."""
+    """Make the generation `name`, complete with its manifest and on the disk, the current one."""
     previous = current_name(index) if (index / "CURRENT").is_file() and not forgets else ""
     _sync(index / "generations" / name)
     _sync(index / "generations")
@@ -230,6 +230,12 @@ def _hashed_files(index: Path, staged: Path) -> dict[str, tuple[int, str]]:
             digest = known.get((stat.st_dev, stat.st_ino)) or _synced_sha256(file)
             found[file.relative_to(staged).as_posix()] = (stat.st_size, digest)
     return found
+
+
+def sync_all(folder: Path) -> None:
+    """Every file below the folder, and the folders themselves."""
+    for path in (folder, *folder.rglob("*")):
+        _sync(path)
 
 
 def _synced_sha256(file: Path) -> str:

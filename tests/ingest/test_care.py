@@ -148,6 +148,30 @@ def test_a_backup_comes_back_as_it_was(full: Bench, tmp_path: Path) -> None:
     assert full.index_texts() == before
 
 
+def test_a_backup_is_on_the_disk_before_the_index_that_was_there_goes(
+    full: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = export(full.index, tmp_path / "backup.tar")
+    full.write("leave.md", LEAVE.replace("25", "28"))
+    full.ingest()
+    synced: set[Path] = set()
+    sync, replace = generations._sync, os.replace
+
+    def on_the_disk(path: Path) -> None:
+        synced.add(path)
+        sync(path)
+
+    def switched(source: Path, target: Path) -> None:
+        folder = full.index / "generations" / made.generation
+        assert {folder / name for name in ("manifest.json", *made.files)} <= synced
+        replace(source, target)
+
+    monkeypatch.setattr(generations, "_sync", on_the_disk)
+    monkeypatch.setattr("ragvoice.retrieval.generations.os.replace", switched)
+    restore(tmp_path / "backup.tar", full.index, replace=True)
+    assert full.doc_ids() == ["hr/pay.md", "leave.md"]
+
+
 def test_a_damaged_or_foreign_backup_is_refused_and_harms_nothing(full: Bench, tmp_path: Path) -> None:
     backup = tmp_path / "backup.tar"
     export(full.index, backup)
