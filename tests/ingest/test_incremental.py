@@ -282,6 +282,19 @@ def test_a_damaged_journal_costs_only_time(full: Bench) -> None:
     assert counts(full.ingest()) == (1, 0, 0, 2)
 
 
+def test_a_journal_that_is_damaged_further_down_costs_only_time_too(full: Bench) -> None:
+    journal = Journal(full.index, full.embedder)
+    for number in range(200):
+        journal.keep_pages(f"{number}", [Document(os.urandom(2000).hex())])
+    journal.close()
+    file = full.index / "work/journal.sqlite"
+    data = bytearray(file.read_bytes())
+    data[3 * 4096 :] = b"\xff" * (len(data) - 3 * 4096)
+    file.write_bytes(data)
+    full.write("new.md", "# New\n\nSomething new.\n")
+    assert counts(full.ingest()) == (1, 0, 0, 2)
+
+
 def test_vectors_of_another_embedder_in_the_journal_are_not_used(full: Bench) -> None:
     from dataclasses import replace
 
