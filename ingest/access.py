@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -76,13 +77,17 @@ class AccessRules:
         for rules_file in self._around(file):
             if rules_file.problem:
                 return Ruling((), {})
-            relative = file.relative_to(rules_file.folder).as_posix()
+            relative = _composed(file.relative_to(rules_file.folder).as_posix())
             for rule in rules_file.rules:
                 if rule.pattern.fullmatch(relative):
                     self._matched.add(id(rule))
                     groups = groups if rule.groups is None else rule.groups
                     says |= rule.says
         return Ruling(groups, says)
+
+    def changed(self) -> bool:
+        """Whether a rules file says something else now than when it was read, or came or went."""
+        return any(read_rules(folder) != file for folder, file in self._files.items())
 
     def problems(self) -> list[tuple[str, str]]:
         """(path of the rules file below the root, what is wrong with it), of the files read so far."""
@@ -118,9 +123,9 @@ def read_rules(folder: Path) -> RulesFile | None:
     file = folder / RULES_FILE
     try:
         text = file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        return None
     except (OSError, UnicodeDecodeError) as error:
+        if isinstance(error, FileNotFoundError) and not file.is_symlink():
+            return None
         return RulesFile(folder, problem=_problem(str(error)))
     try:
         return RulesFile(folder, parse_rules(text))
@@ -169,9 +174,14 @@ def _names(name: str, value: object) -> list[str]:
     return [one.strip() for one in value]
 
 
+def _composed(path: str) -> str:
+    """One spelling of each letter: the names of files that come from macOS have accents as characters of their own."""
+    return unicodedata.normalize("NFC", path)
+
+
 def _pattern(glob: str) -> re.Pattern[str]:
     """`*` stays within a folder, `**` crosses folders, `?` is one character; a plain path covers all below it too."""
-    glob = re.sub(r"^(\./|/)+", "", glob.strip().replace("\\", "/")).rstrip("/")
+    glob = re.sub(r"^(\./|/)+", "", _composed(glob).strip().replace("\\", "/")).rstrip("/")
     parts = re.split(r"(\*\*/?|\*|\?)", glob)
     replaced = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     below = "" if re.search(r"[*?]", glob.rsplit("/", 1)[-1]) else "(?:/.*)?"

@@ -14,9 +14,10 @@ from ragvoice.retrieval.generations import (
     Manifest,
     check_files,
     current_generation,
-    current_name,
+    is_current,
     read_manifest,
     switch,
+    sync_all,
 )
 
 _MANIFEST = "manifest.json"
@@ -32,10 +33,10 @@ def export(index: Path, file: Path) -> Manifest:
     manifest = read_manifest(folder)
     if manifest.vector_store != "faiss":
         raise UsageError(f"The vectors of this index are in {manifest.vector_store}: back them up there.")
-    check_files(folder, manifest, hashed_bytes=2**62)
     file = file.expanduser()
     staged = file.with_name(file.name + ".part")
     try:
+        check_files(folder, manifest, hashed_bytes=2**62)
         with tarfile.open(staged, "w") as archive:
             archive.add(folder / _MANIFEST, _MANIFEST)
             for name in manifest.files:
@@ -43,9 +44,11 @@ def export(index: Path, file: Path) -> Manifest:
         with staged.open("rb") as stream:
             os.fsync(stream.fileno())
         os.replace(staged, file)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, VectorIndexError) as error:
         if not file.parent.is_dir():
             raise UsageError(f"There is no folder {file.parent} to write the backup to.") from error
+        if is_current(index, folder.name):
+            raise
         raise VectorIndexError(
             "A newer generation was published while this one was copied; nothing was written. Run the command again."
         ) from error
@@ -78,7 +81,7 @@ def _restore(archive: tarfile.TarFile, index: Path) -> Manifest:
         raise UsageError("This is not a backup that `ragvoice index export` has made: it does not begin as one.")
     data = stream.read()
     staged = index / "generations" / _name(data)
-    if (index / "CURRENT").is_file() and current_name(index) == staged.name:
+    if is_current(index, staged.name):
         raise UsageError("The index is the one of the backup already.")
     shutil.rmtree(staged, ignore_errors=True)  # an older generation; who reads it has its files open
     staged.mkdir(parents=True)
@@ -90,9 +93,11 @@ def _restore(archive: tarfile.TarFile, index: Path) -> Manifest:
             if member.name in manifest.files and member.isreg():
                 archive.extract(member, staged, filter="data")
         check_files(staged, manifest, hashed_bytes=2**62)
+        sync_all(staged)
         switch(index, staged.name, forgets=True)
     except BaseException:
-        shutil.rmtree(staged, ignore_errors=True)
+        if not is_current(index, staged.name):  # an interruption may come after the switch
+            shutil.rmtree(staged, ignore_errors=True)
         raise
     return manifest
 

@@ -39,6 +39,7 @@ class KnownFile:
 class KnownDocument:
     doc_id: str
     root: str
+    source: str
     source_hash: str
     allowed_groups: tuple[str, ...]
     ruled: dict[str, Any]
@@ -131,13 +132,14 @@ class StagedCatalogue:
 
     def document(self, doc_id: str) -> KnownDocument | None:
         row = self._database.execute(
-            "SELECT doc_id, root, source_hash, allowed_groups, ruled FROM documents WHERE doc_id = ?", (doc_id,)
+            "SELECT doc_id, root, source, source_hash, allowed_groups, ruled FROM documents WHERE doc_id = ?", (doc_id,)
         ).fetchone()
         return None if row is None else _known(row)
 
     def documents_of(self, root: str, file: str) -> list[KnownDocument]:
         rows = self._database.execute(
-            "SELECT doc_id, root, source_hash, allowed_groups, ruled FROM documents WHERE root = ? AND file = ?",
+            "SELECT doc_id, root, source, source_hash, allowed_groups, ruled FROM documents "
+            "WHERE root = ? AND file = ?",
             (root, file),
         )
         return [_known(row) for row in rows.fetchall()]
@@ -290,8 +292,8 @@ def moved(document: ParsedDocument, origin: Origin) -> ParsedDocument:
 
 
 def _known(row: tuple[Any, ...]) -> KnownDocument:
-    doc_id, root, source_hash, groups, ruled = row
-    return KnownDocument(doc_id, root, source_hash, tuple(json.loads(groups)), json.loads(ruled))
+    doc_id, root, source, source_hash, groups, ruled = row
+    return KnownDocument(doc_id, root, source, source_hash, tuple(json.loads(groups)), json.loads(ruled))
 
 
 def _json(value: dict[str, Any]) -> str:

@@ -106,8 +106,7 @@ def ingest(
             forgets = catalogue.deleted
             manifest = writer.publish(journal, lambda: _dimension(embeddings()), state.report, forgets=forgets)
         else:
-            journal.delete()
-            manifest = read_manifest(current_generation(index))
+            manifest = writer.publish_nothing(journal)
     summary.chunks, summary.generation = manifest.chunks, manifest.generation
     summary.seconds = round(time.perf_counter() - started, 3)
     return summary

@@ -50,6 +50,10 @@ class Journal:
     def _open(self, fingerprint: str) -> sqlite3.Connection:
         database = sqlite3.connect(self._folder / "journal.sqlite", check_same_thread=False, isolation_level=None)
         database.executescript(_SQL)
+        [state] = database.execute("PRAGMA quick_check(1)").fetchone()
+        if state != "ok":
+            database.close()
+            raise sqlite3.DatabaseError(state)
         if database.execute("SELECT fingerprint FROM embedder").fetchall() != [(fingerprint,)]:
             database.executescript("BEGIN; DELETE FROM vectors; DELETE FROM embedder;")
             database.execute("INSERT INTO embedder VALUES (?)", (fingerprint,))

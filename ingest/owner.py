@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ingest.state import IndexState, index_state
-from ingest.uploads import LARGEST_MIB, PREFIX, Uploaded, save_upload
+from ingest.uploads import LARGEST_MIB, PREFIX, Uploaded, delete_upload, save_upload, version_of
 from ragvoice.build import build_vector_store
 from ragvoice.jobs.work import UPLOADS
 from ragvoice.people.person import Person
@@ -60,17 +60,17 @@ class DocumentOwner:
     def remove(self, doc_id: str) -> bool:
         """Out of the index; an uploaded file is deleted, too.
 
-        :returns: Whether it is gone for good: else its file brings it back at the next ingest.
+        :returns: Whether it is gone for good: else its file, or one that was uploaded meanwhile, brings it back at
+            the next ingest.
         :raises UsageError: when there is no such document.
         :raises VectorIndexError: when another job writes the index.
         """
         from ingest.job import remove
 
         file = self.file_of(doc_id)
+        version = version_of(file) if file else None
         remove(doc_id, self._settings.index_path, build_vector_store(self._settings), wait_s=_WAIT_S)
-        if file is not None:
-            file.unlink(missing_ok=True)
-        return file is not None
+        return file is not None and delete_upload(file, version)
 
     def forget(self, folder: Path) -> int:
         """Take a whole ingested folder out of the index.

@@ -76,7 +76,7 @@ def walk(root: Root, unreadable: Callable[[str, str], None] = lambda relative, r
                 continue
             if here == root.path and any(fnmatch(name, pattern) for pattern in _NOT_DOCUMENTS_AT_TOP):
                 continue
-            if path.is_symlink() and not path.resolve().is_relative_to(root.path):
+            if os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(root.path):
                 continue
             relative = readable_name(path.relative_to(root.path).as_posix())
             try:
@@ -91,8 +91,9 @@ def walk(root: Root, unreadable: Callable[[str, str], None] = lambda relative, r
 
 
 def is_index(folder: Path) -> bool:
-    """Whether the folder holds an index, or one that is being written for the first time."""
-    return (folder / "generations").is_dir() and ((folder / "CURRENT").is_file() or (folder / "lock").is_file())
+    """Whether the folder holds an index, or one that is being written for the first time; no when it cannot be told."""
+    there = os.path.isdir(folder / "generations")  # `Path.is_dir` raises where the folder must not be entered
+    return there and (os.path.isfile(folder / "CURRENT") or os.path.isfile(folder / "lock"))
 
 
 def readable_name(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from ingest.journal import unfinished
 from ingest.progress import running_job
 from ingest.summary import Skipped
 from ragvoice.errors import VectorIndexError
-from ragvoice.retrieval.generations import Manifest, current_generation, open_catalogue, read_manifest
+from ragvoice.retrieval.generations import Manifest, current_generation, open_catalogue, read_manifest, rebuild_hint
 from ragvoice.retrieval.vector_store import VectorStore
 
 
@@ -65,14 +66,19 @@ def index_state(index: Path, store: VectorStore) -> IndexState:
                 for group in json.loads(kind) or [""]:
                     groups[group] = groups.get(group, 0) + count
         vectors = store.open(folder).describe() if manifest.vector_store == store.name else {}
-    except VectorIndexError as error:
+    except (VectorIndexError, sqlite3.Error) as error:
         there = (index / "CURRENT").exists()
-        return IndexState(str(index), None, str(error) if there else None, running=running, unfinished=leftover)
+        problem = str(error) if isinstance(error, VectorIndexError) else _damaged(index, error)
+        return IndexState(str(index), None, problem if there else None, running=running, unfinished=leftover)
     sizes: dict[str, int] = {}
     for name, (size, _) in manifest.files.items():
         part = name.partition("/")[0]
         sizes[part] = sizes.get(part, 0) + size
     return IndexState(str(index), manifest, None, roots, skipped, groups, sizes, vectors, running, leftover)
+
+
+def _damaged(index: Path, error: sqlite3.Error) -> str:
+    return f"The index in {index} is damaged: its catalogue cannot be read ({error}). {rebuild_hint(index)}"
 
 
 def _root(database: Any, root: str, prefix: str) -> RootState:

@@ -71,6 +71,8 @@ class RootSync:
         self._tasks: deque[_Task] = deque()
         self._unread: set[str] = set()
         """Files that cannot be looked at; what the index has of them stays."""
+        self._gone: set[str] = set()
+        """Files that went away after they were listed."""
         self._clashing: set[str] = set()
         """Files of which a document has the name of another one."""
         self._dirty = False
@@ -85,9 +87,11 @@ class RootSync:
         for parsed in self._shop.parsers.parse(self._to_parse(files)):
             self._take_parsed(self._tasks.popleft(), parsed)
         self._shop.report("read", len(files), len(files))
+        if self._rules.changed():
+            self._rule_anew(files)
         self._summary.skipped += [Skipped(self._root.doc_id(name), why) for name, why in self._rules.problems()]
         self._summary.warnings += self._rules.unmatched()
-        self._drop_gone({file.relative for file in files})
+        self._drop_gone({file.relative for file in files} - self._gone)
         if not self._had_documents and not self._catalogue.has_documents({self._name}):
             raise UsageError(_nothing_readable(self._root, self._summary.skipped[before : before + 3]))
         return self._dirty
@@ -106,12 +110,10 @@ class RootSync:
             ruling = self._rules.of(file.path.resolve())
             before = self._catalogue.file(self._name, file.relative)
             known = KnownFile(file.size, _settled_mtime(file), self._file_hash(file, before))
-        except FileNotFoundError:  # since it was listed
-            return None
         except OSError as error:
-            self._unreadable(file.relative, f"cannot be read: {error.strerror or error}")
+            self._lost(file, error)
             return None
-        if before and before.file_hash == known.file_hash and not (before.skipped and self._shop.retry_skipped):
+        if before and before.file_hash == known.file_hash and self._may_keep(file, before):
             self._keep(file, before, ruling)
         elif file.path.name == CORPUS_FILE:
             self._take_corpus(_Task(file, known, ruling))
@@ -122,15 +124,21 @@ class RootSync:
     def _file_hash(self, file: SourceFile, before: KnownFile | None) -> str:
         """:raises OSError: when the file must be read for it and cannot be."""
         if before and (before.size, before.mtime_ns) == (file.size, file.mtime_ns):
-            content = before.file_hash.partition(":")[2]
+            content = before.file_hash.rpartition(":")[2]
         else:
             content = file_sha256(file.path)
-        return f"{self._shop.reading}:{content}"
+        return f"{self._shop.reading}{_naming(file.path)}:{content}"
+
+    def _may_keep(self, file: SourceFile, known: KnownFile) -> bool:
+        """Not what is to be tried again, nor documents that another prefix named."""
+        if known.skipped and self._shop.retry_skipped:
+            return False
+        documents = self._catalogue.documents_of(self._name, file.relative)
+        return all(document.doc_id == self._root.doc_id(document.source) for document in documents)
 
     def _keep(self, file: SourceFile, known: KnownFile, ruling: Ruling) -> None:
         for document in self._catalogue.documents_of(self._name, file.relative):
-            source = document.doc_id.removeprefix(self._root.doc_id(""))
-            self._take(self._origin(file, source, document.source_hash, ruling), None)
+            self._take(self._origin(file, document.source, document.source_hash, ruling), None)
         self._summary.skipped += self._skips(file, known)
         self._remember(file, KnownFile(file.size, _settled_mtime(file), known.file_hash, known.skipped))
 
@@ -155,7 +163,8 @@ class RootSync:
 
     def _take_parsed(self, task: _Task, parsed: ParsedFile) -> None:
         if parsed.error:
-            self._settle(task, (("", parsed.error),))
+            if self._is_as_hashed(task):  # the next run would come to the same
+                self._settle(task, (("", parsed.error),))
             return
         self._shop.journal.keep_pages(task.known.file_hash, parsed.documents)
         self._take_pages(task, parsed.documents)
@@ -181,6 +190,9 @@ class RootSync:
                 self._take(origin, partial(parsed_document, origin, [row], self._shop.chunking))
         except DocumentError as error:
             skipped.append(("", str(error)))
+        except OSError as error:
+            self._lost(task.file, error)
+            return
         self._settle(task, tuple(skipped))
 
     def _take(self, origin: Origin, make: Callable[[], ParsedDocument] | None) -> None:
@@ -209,6 +221,16 @@ class RootSync:
         self._summary.added += existing is None
         self._dirty = True
 
+    def _rule_anew(self, files: Sequence[SourceFile]) -> None:
+        """Rules that came while files were read hold for them: a new version may be only for those whom they name."""
+        self._rules = AccessRules(self._root)
+        for file in files:
+            for document in self._catalogue.documents_of(self._name, file.relative):
+                ruling = self._rules.of(file.path.resolve())
+                if (document.allowed_groups, document.ruled) != (ruling.groups, ruling.says):
+                    self._catalogue.update(self._origin(file, document.source, document.source_hash, ruling))
+                    self._dirty = True
+
     def _origin(self, file: SourceFile, source: str, source_hash: str, ruling: Ruling) -> Origin:
         doc_id = self._root.doc_id(source)
         return Origin(doc_id, self._name, file.relative, source, source_hash, ruling.groups, ruling.says)
@@ -230,14 +252,30 @@ class RootSync:
         doc_id = self._root.doc_id(file.relative)
         return [Skipped(doc_id + inner, reason) for inner, reason in known.skipped]
 
+    def _is_as_hashed(self, task: _Task) -> bool:
+        """Else it is left as a file that cannot be looked at: what a parser says is not said of that content."""
+        try:
+            if task.known.file_hash == self._file_hash(task.file, None):
+                return True
+            self._unreadable(task.file.relative, "was changed while it was read")
+        except OSError as error:
+            self._lost(task.file, error)
+        return False
+
+    def _lost(self, file: SourceFile, error: OSError) -> None:
+        """It was there when the folder was listed."""
+        if isinstance(error, FileNotFoundError):
+            self._gone.add(file.relative)
+        else:
+            self._unreadable(file.relative, f"cannot be read: {error.strerror or error}")
+
     def _unreadable(self, relative: str, reason: str) -> None:
         """What was read of it earlier stays: a share that does not answer must not empty the index."""
         kept = 0
         for file in self._catalogue.files(self._name):
             if relative in (".", file) or file.startswith(f"{relative}/"):
                 for document in self._catalogue.documents_of(self._name, file):
-                    self._catalogue.see(document.doc_id, file)
-                    kept += 1
+                    kept += self._catalogue.see(document.doc_id, file) is None
                 self._unread.add(file)
         self._summary.unchanged += kept
         stays = "; what was read of it earlier stays" if kept else ""
@@ -255,6 +293,11 @@ class RootSync:
         for absorbed in self._own - {self._name}:
             self._catalogue.forget_root(absorbed)
             self._dirty = True
+
+
+def _naming(file: Path) -> str:
+    """What a file's name has to do with how it is read (`ingest.loaders.media_types`)."""
+    return f"/{CORPUS_FILE}" if file.name == CORPUS_FILE else file.suffix.lower()
 
 
 def _settled_mtime(file: SourceFile) -> int:

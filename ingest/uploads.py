@@ -47,6 +47,8 @@ def save_upload(
 ) -> Uploaded:
     """Keep a file, whole or not at all; who may read it is said at the last moment before it appears.
 
+    A new version is at first only for those who might read the old one too: an ingest may come in between.
+
     :param folder: Of the uploads; made if it is missing.
     :param name: As the browser says it; of a path the last part counts.
     :param content: Read from its beginning, a piece at a time.
@@ -72,10 +74,33 @@ def save_upload(
             with replacing(file, mode=0o644) as out:
                 shutil.copyfileobj(content, out)
                 out.flush()  # only with room for the content the groups are changed
-                set_groups(folder, file.name, groups, owner)
+                before = AccessRules(Root(folder)).of(file).groups if replaced else (EVERYONE,)
+                _set_groups(folder, file.name, _common(before, _named(groups)), owner)
+            set_groups(folder, file.name, groups, owner)
     except OSError as error:
         raise DocumentError(f"{file} cannot be written: {error.strerror or error}.") from error
     return Uploaded(file, replaced)
+
+
+def version_of(file: Path) -> tuple[int, int] | None:
+    """Another one for each upload of the name; None when there is no such file."""
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def delete_upload(file: Path, version: tuple[int, int] | None) -> bool:
+    """Delete this version of an uploaded file.
+
+    :returns: Whether there is no file of this name any more: a newer one stays.
+    """
+    if version is not None:
+        with FileLock(file.parent / ".lock"):
+            if version_of(file) == version:
+                file.unlink()
+    return not file.exists()
 
 
 def safe_name(name: str) -> str:
@@ -90,7 +115,8 @@ def safe_name(name: str) -> str:
     while len((stem + ending).encode()) > _LONGEST_NAME_BYTES:
         stem, ending = (stem[:-1], ending) if len(stem) > 1 else (stem, ending[:-1])
     clean = stem + ending
-    known_otherwise = clean == RULES_FILE or clean == "SOURCE.txt" or clean.endswith(".jsonl")
+    folded = clean.casefold()  # where a file system does not tell cases apart, it would be the same file
+    known_otherwise = folded in (RULES_FILE, "source.txt") or folded.endswith(".jsonl")
     return f"document_{clean}" if known_otherwise else clean
 
 
@@ -100,10 +126,27 @@ def set_groups(folder: Path, path: str, groups: Sequence[str], owner: str = "") 
     :param path: Below the folder; a plain path, no pattern.
     :raises UsageError: for a group's name that the rules cannot hold, and for rules that cannot be understood.
     """
+    _set_groups(folder, path, _named(groups), owner)
+
+
+def _named(groups: Sequence[str]) -> list[str]:
+    """:raises UsageError: for a group's name that the rules cannot hold."""
     named = sorted({group.strip() for group in groups}) or [EVERYONE]
     for group in named:
         if not _GROUP.fullmatch(group):
             raise UsageError(f"{group!r} cannot be a group's name: no comma, quote, backslash or line break.")
+    return named
+
+
+def _common(some: Sequence[str], others: Sequence[str]) -> list[str]:
+    """Groups whose members may read what is for `some` and what is for `others`."""
+    if EVERYONE in some:
+        return list(others)
+    return sorted({*some} if EVERYONE in others else {*some} & {*others})
+
+
+def _set_groups(folder: Path, path: str, named: Sequence[str], owner: str) -> None:
+    """:param named: Empty means nobody."""
     file = folder / RULES_FILE
     now = read_rules(folder)
     if now and now.problem:
@@ -111,7 +154,7 @@ def set_groups(folder: Path, path: str, groups: Sequence[str], owner: str = "") 
     ruling = AccessRules(Root(folder)).of(folder / path)
     if set(ruling.groups) == set(named) and (not owner or ruling.says.get("owner") == owner):
         return
-    lines = [f"path = {toml_value(path)}", f"groups = {toml_value(named)}"]
+    lines = [f"path = {toml_value(path)}", f"groups = {toml_value(list(named))}"]
     lines += [f"owner = {toml_value(owner)}"] if owner.strip() else []
     before = file.read_text(encoding="utf-8-sig") if file.is_file() else ""
     text = before + ("\n" if before and not before.endswith("\n") else "") + "\n".join(["", "[[rule]]", *lines, ""])

@@ -17,7 +17,7 @@ from langchain_core.embeddings import Embeddings
 
 from ingest.embedded_text import embedded_text
 from ragvoice.errors import VectorIndexError
-from ragvoice.retrieval.generations import check_files, current_generation, open_catalogue, read_manifest
+from ragvoice.retrieval.generations import check_files, current_generation, is_current, open_catalogue, read_manifest
 from ragvoice.retrieval.index import CHUNKS_FILE
 from ragvoice.retrieval.lexical import LexicalIndex
 from ragvoice.retrieval.vector_store import VectorSearch, VectorStore
@@ -45,12 +45,19 @@ def verify(
     """:param embeddings: The embedder of the index, to make `sample` vectors again; None leaves that out.
     :raises VectorIndexError: when there is no index, or not enough of it to look at.
     """
-    folder = current_generation(index)
+    while True:
+        folder = current_generation(index)
+        found = _verified(folder, store, embeddings, sample)
+        if not found.problems or is_current(index, folder.name):
+            return found  # else a writer has put a newer generation in its place meanwhile
+
+
+def _verified(folder: Path, store: VectorStore, embeddings: Callable[[], Embeddings] | None, sample: int) -> Verified:
     manifest = read_manifest(folder)
     problems: list[str] = []
     try:
         check_files(folder, manifest, hashed_bytes=2**62)
-    except VectorIndexError as error:
+    except (VectorIndexError, OSError) as error:
         problems.append(str(error))
     again = 0
     try:

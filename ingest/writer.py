@@ -25,6 +25,8 @@ from ragvoice.retrieval.generations import (
     Manifest,
     check_files,
     current_generation,
+    drop_generations,
+    is_current,
     link_or_copy,
     open_catalogue,
     publish,
@@ -92,7 +94,6 @@ class GenerationWriter:
         self._index = index
         self._embedder = embedder
         self._store = store
-        self._published = False
         (index / "generations").mkdir(exist_ok=True)
         self._staged = index / "generations" / f"{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 10**6:06d}"
         self._previous = None if rebuild else _fitting_generation(index, embedder, store)
@@ -109,7 +110,7 @@ class GenerationWriter:
 
     def __exit__(self, *_: object) -> None:
         self.catalogue.close()
-        if not self._published:
+        if not is_current(self._index, self._staged.name):  # an interruption may come after the switch
             shutil.rmtree(self._staged, ignore_errors=True)
 
     def has_vector(self, embedded_hash: bytes) -> bool:
@@ -153,10 +154,17 @@ class GenerationWriter:
             self._index, self._staged, self._embedder, documents, chunks,
             vector_store=self._store.name, forgets=forgets,
         )  # fmt: skip
-        self._published = True
         self._store.retain(self._index / "generations")
         journal.delete()
         return manifest
+
+    def publish_nothing(self, journal: Journal) -> Manifest:
+        """The current generation stays; what must not be found any more is not left by writers that were killed."""
+        current = current_generation(self._index)
+        if drop_generations(self._index, (current.name, self._staged.name)):
+            self._store.retain(self._index / "generations")
+        journal.delete()
+        return read_manifest(current)
 
     def _write_vectors(self, journal: Journal, dimension: Callable[[], int], step: Step, *, compact: bool) -> None:
         kept_ids_n = self.catalogue.kept_ids()

@@ -24,6 +24,7 @@ import os
 import shutil
 import sqlite3
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -107,6 +108,14 @@ def current_name(index: Path) -> str:
     return (index / "CURRENT").read_text(encoding="utf-8", errors="replace").replace("\0", "").strip()
 
 
+def is_current(index: Path, name: str) -> bool:
+    """Whether the generation `name` is the published one."""
+    try:
+        return current_name(index) == name
+    except FileNotFoundError:
+        return False
+
+
 def open_catalogue(folder: Path) -> sqlite3.Connection:
     """The catalogue of a published generation, read-only and for any thread; nothing changes it any more."""
     uri = (folder / "catalogue.sqlite").resolve().as_uri()  # quotes what has a meaning in a URI, such as # and ?
@@ -186,16 +195,22 @@ def publish(
 
 
 def switch(index: Path, name: str, *, forgets: bool = False) -> None:
-    """Make the generation `name`, complete with its manifest, the current one."""
+    """Make the generation `name`, complete with its manifest and on the disk, the current one."""
     previous = current_name(index) if (index / "CURRENT").is_file() and not forgets else ""
     _sync(index / "generations" / name)
     _sync(index / "generations")
     _write_durably(index / "CURRENT.new", name + "\n")
     os.replace(index / "CURRENT.new", index / "CURRENT")
     _sync(index)
-    for folder in (index / "generations").iterdir():
-        if folder.name not in (name, previous):
-            shutil.rmtree(folder, ignore_errors=True)
+    drop_generations(index, (name, previous))
+
+
+def drop_generations(index: Path, keep: Sequence[str]) -> bool:
+    """All but those named, also what writers that were killed have left. :returns: Whether there was any."""
+    others = [folder for folder in (index / "generations").iterdir() if folder.name not in keep]
+    for folder in others:
+        shutil.rmtree(folder, ignore_errors=True)
+    return bool(others)
 
 
 def _hashed_files(index: Path, staged: Path) -> dict[str, tuple[int, str]]:
@@ -215,6 +230,12 @@ def _hashed_files(index: Path, staged: Path) -> dict[str, tuple[int, str]]:
             digest = known.get((stat.st_dev, stat.st_ino)) or _synced_sha256(file)
             found[file.relative_to(staged).as_posix()] = (stat.st_size, digest)
     return found
+
+
+def sync_all(folder: Path) -> None:
+    """Every file below the folder, and the folders themselves."""
+    for path in (folder, *folder.rglob("*")):
+        _sync(path)
 
 
 def _synced_sha256(file: Path) -> str:

@@ -102,6 +102,7 @@ class DocumentIndex:
     def open(cls, index: Path, store: VectorStore = _FAISS) -> DocumentIndex:
         """:raises VectorIndexError: when there is none, it is damaged, or of a schema this version does not read."""
         while True:
+            name = ""
             try:
                 name = current_name(index)
                 return cls._open(current_generation(index), store)
@@ -109,8 +110,8 @@ class DocumentIndex:
                 if current_name(index) == name:
                     raise  # else a writer has just put a newer generation in its place
             except OSError:
-                current_generation(index)  # says that there is no index
-                raise
+                if current_generation(index).name == name:  # or says that there is no index
+                    raise
 
     @classmethod
     def _open(cls, folder: Path, store: VectorStore) -> DocumentIndex:

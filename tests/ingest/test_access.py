@@ -102,6 +102,19 @@ def test_rules_that_cannot_be_understood_mean_nobody_and_are_reported(tmp_path: 
     assert "nobody may read" in problem
 
 
+def test_a_link_to_rules_that_are_not_there_means_nobody(tmp_path: Path) -> None:
+    (tmp_path / "access.toml").symlink_to(tmp_path / "share/access.toml")
+    found = AccessRules(Root(tmp_path))
+    assert found.of(tmp_path / "file.md").groups == ()
+    assert [name for name, _ in found.problems()] == ["access.toml"]
+
+
+def test_accents_match_however_they_are_spelled(tmp_path: Path) -> None:
+    rules(tmp_path, ("L\u00f6hne/**", '["hr"]'), ("Pru\u0308fung.md", '["audit"]'))
+    assert groups(tmp_path, "Lo\u0308hne/a.md") == ("hr",)
+    assert groups(tmp_path, "Pr\u00fcfung.md") == ("audit",)
+
+
 def test_broken_rules_of_a_subfolder_hide_only_that_folder(tmp_path: Path) -> None:
     (tmp_path / "hr").mkdir()
     (tmp_path / "hr/access.toml").write_text("broken [")

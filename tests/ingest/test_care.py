@@ -9,6 +9,7 @@ import sqlite3
 import tarfile
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -21,7 +22,8 @@ from ingest.journal import Journal
 from ingest.state import index_state
 from ingest.verification import verify
 from ragvoice.errors import UsageError, VectorIndexError
-from ragvoice.retrieval.generations import file_sha256
+from ragvoice.retrieval import generations
+from ragvoice.retrieval.generations import Manifest, file_sha256
 from ragvoice.retrieval.vector_store import FaissStore
 
 STORE = FaissStore()
@@ -146,6 +148,30 @@ def test_a_backup_comes_back_as_it_was(full: Bench, tmp_path: Path) -> None:
     assert full.index_texts() == before
 
 
+def test_a_backup_is_on_the_disk_before_the_index_that_was_there_goes(
+    full: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = export(full.index, tmp_path / "backup.tar")
+    full.write("leave.md", LEAVE.replace("25", "28"))
+    full.ingest()
+    synced: set[Path] = set()
+    sync, replace = generations._sync, os.replace
+
+    def on_the_disk(path: Path) -> None:
+        synced.add(path)
+        sync(path)
+
+    def switched(source: Path, target: Path) -> None:
+        folder = full.index / "generations" / made.generation
+        assert {folder / name for name in ("manifest.json", *made.files)} <= synced
+        replace(source, target)
+
+    monkeypatch.setattr(generations, "_sync", on_the_disk)
+    monkeypatch.setattr("ragvoice.retrieval.generations.os.replace", switched)
+    restore(tmp_path / "backup.tar", full.index, replace=True)
+    assert full.doc_ids() == ["hr/pay.md", "leave.md"]
+
+
 def test_a_damaged_or_foreign_backup_is_refused_and_harms_nothing(full: Bench, tmp_path: Path) -> None:
     backup = tmp_path / "backup.tar"
     export(full.index, backup)
@@ -187,6 +213,56 @@ def test_names_that_lead_out_of_a_backup_are_not_followed(full: Bench, tmp_path:
         restore(evil, tmp_path / "a/b/new")
     assert not list(tmp_path.rglob("escaped"))
     assert not (tmp_path / "a/b/new/CURRENT").exists()
+
+
+def then_replaced(full: Bench, monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    """While the files are hashed for the first time, an ingest takes a document out and drops their generation."""
+    real, done = generations.check_files, []
+
+    def check(folder: Path, manifest: Manifest, **how: Any) -> None:
+        if not done:
+            done.append(folder)
+            (full.documents / "hr/pay.md").unlink()
+            full.ingest()
+        real(folder, manifest, **how)
+
+    monkeypatch.setattr(f"{module}.check_files", check)
+
+
+def test_a_backup_that_a_newer_generation_overtakes_is_not_called_damaged(
+    full: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    then_replaced(full, monkeypatch, "ingest.backup")
+    with pytest.raises(VectorIndexError, match="newer generation"):
+        export(full.index, tmp_path / "backup.tar")
+    assert not list(tmp_path.glob("backup*"))
+    assert export(full.index, tmp_path / "backup.tar").documents == 1
+
+
+def test_a_verification_that_a_newer_generation_overtakes_looks_at_that_one(
+    full: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    then_replaced(full, monkeypatch, "ingest.verification")
+    found = verify(full.index, STORE, lambda: full.embeddings)
+    assert (found.generation, found.documents, found.problems) == (full.generations()[-1], 1, ())
+
+
+def test_a_reader_whose_files_a_newer_generation_takes_away_opens_that_one(
+    full: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(file: Path) -> str:
+        monkeypatch.undo()
+        (full.documents / "hr/pay.md").unlink()
+        full.ingest()
+        return file_sha256(file)
+
+    monkeypatch.setattr(generations, "file_sha256", gone)
+    assert full.doc_ids() == ["leave.md"]
+
+
+def test_the_state_of_an_index_without_a_catalogue_that_can_be_read(full: Bench) -> None:
+    next((full.index / "generations").iterdir()).joinpath("catalogue.sqlite").write_bytes(b"no database" * 1000)
+    assert "its catalogue cannot be read" in (index_state(full.index, STORE).problem or "")
 
 
 def test_a_backup_to_nowhere_is_one_sentence(full: Bench, tmp_path: Path) -> None:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
 from ingest_harness import Bench, counts, reasons
+from langchain_core.documents import Document
 
 from ingest.job import Reading, forget
 from ingest.journal import Journal, unfinished
+from ingest.loaders import CorpusLoader
+from ingest.sandbox import ParsedFile, ParserPool
+from ingest.sources import SourceFile, walk
 from ragvoice.errors import UsageError, VectorIndexError
 
 LEAVE = "# Leave\n\nEverybody gets 25 days of leave.\n"
@@ -125,6 +131,118 @@ def test_a_file_that_cannot_be_read_for_the_moment_keeps_what_was_read(
     assert counts(full.ingest()) == (0, 1, 0, 1)
 
 
+def while_it_is_read(monkeypatch: pytest.MonkeyPatch, happens: Callable[[Path], None]) -> None:
+    """To the file that a parser is about to open."""
+    parse = ParserPool._parse
+
+    def parsed(pool: ParserPool, path: Path) -> ParsedFile:
+        happens(path)
+        return parse(pool, path)
+
+    monkeypatch.setattr("ingest.sandbox.ParserPool._parse", parsed)
+
+
+def test_a_file_that_is_moved_while_a_job_runs_is_found_in_its_new_place(
+    full: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = full.write("leave.md", LEAVE)  # so lately that its content is looked at
+
+    def listed(*args: Any) -> Iterator[SourceFile]:
+        yield from walk(*args)
+        file.rename(full.documents / "holidays.md")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ingest.sync.walk", listed)
+        assert counts(full.ingest()) == (0, 0, 1, 1)
+    assert counts(full.ingest()) == (1, 0, 0, 1)
+    assert full.doc_ids() == ["holidays.md", "hr/pay.md"]
+
+
+def test_a_file_that_is_moved_while_it_is_read_is_not_taken_for_a_broken_one(
+    full: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full.write("new.md", "# New\n\nSomething new.\n")
+    with monkeypatch.context() as patched:
+        while_it_is_read(patched, lambda path: path.rename(path.with_name("moved.md")) and None)
+        assert full.ingest().skipped == []
+    assert counts(full.ingest()) == (1, 0, 0, 2)
+    assert full.doc_ids() == ["hr/pay.md", "leave.md", "moved.md"]
+
+
+def test_a_share_that_goes_away_while_a_file_is_read_takes_nothing_along(
+    full: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full.write("leave.md", LEAVE.replace("25", "28"))
+
+    def unmount(path: Path) -> None:
+        path.rename(full.documents / ".away")
+        path.symlink_to(path.name)  # cannot be opened, and is not a missing file either
+
+    with monkeypatch.context() as patched:
+        while_it_is_read(patched, unmount)
+        summary = full.ingest()
+    assert counts(summary) == (0, 0, 0, 2)
+    assert "what was read of it earlier stays" in reasons(summary)["leave.md"]
+    assert "25 days" in full.index_texts()["leave.md"]
+    (full.documents / ".away").rename(full.documents / "leave.md")
+    assert counts(full.ingest()) == (0, 1, 0, 1)
+
+
+def test_a_file_that_is_written_while_it_is_read_is_read_again(full: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    full.write("leave.md", LEAVE.replace("25", "28"))
+    with monkeypatch.context() as patched:
+        while_it_is_read(patched, lambda path: path.write_bytes(b"%PDF-1.4 half a file") and None)
+        assert reasons(full.ingest()) == {
+            "leave.md": "was changed while it was read; what was read of it earlier stays"
+        }
+    assert "25 days" in full.index_texts()["leave.md"]
+
+
+def test_a_version_that_comes_with_stricter_rules_while_a_job_runs_is_as_strict(
+    full: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full.write("access.toml", '[[rule]]\npath = "hr/**"\ngroups = ["staff"]\n')
+    full.write("hr/pay.md", PAY.replace("26th", "27th"))
+    full.write("leave.md", LEAVE.replace("25", "28"))
+
+    def listed(*args: Any) -> Iterator[SourceFile]:
+        yield from walk(*args)
+        full.write("leave.md", "# Leave\n\nOnly the board may know this.\n")
+
+    def restrict(_: Path) -> None:
+        full.write("access.toml", '[[rule]]\npath = "leave.md"\ngroups = ["board"]\n')
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ingest.sync.walk", listed)
+        while_it_is_read(patched, restrict)
+        full.ingest()
+    index = full.opened()
+    assert "board may know" in index.document("leave.md").text
+    assert index.document("leave.md").allowed_groups == ("board",)
+    assert index.document("hr/pay.md").allowed_groups == ("everyone",)
+    assert counts(full.ingest()) == (0, 0, 0, 2)
+
+
+def test_a_corpus_that_cannot_be_read_to_its_end_keeps_what_was_read(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = '{"id": "d1", "title": "One", "text": "First."}\n{"id": "d2", "title": "Two", "text": "Second."}\n'
+    age(bench.write("corpus.jsonl", rows))
+    bench.ingest()
+    bench.write("corpus.jsonl", rows.replace("First", "Changed"))
+
+    def broken_off(loader: CorpusLoader) -> Iterator[Document]:
+        yield next(load(loader))
+        raise OSError(5, "Input/output error")
+
+    load = CorpusLoader.lazy_load
+    with monkeypatch.context() as patched:
+        patched.setattr("ingest.sync.CorpusLoader.lazy_load", broken_off)
+        assert counts(bench.ingest()) == (0, 1, 0, 1)
+    assert bench.index_texts() == {"d1": "Changed.", "d2": "Second."}
+    assert counts(bench.ingest()) == (0, 0, 0, 2)
+
+
 def test_a_folder_that_cannot_be_listed_for_the_moment_keeps_its_documents(
     full: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,6 +278,19 @@ def test_what_an_interrupted_job_has_done_is_not_done_again(full: Bench, monkeyp
 def test_a_damaged_journal_costs_only_time(full: Bench) -> None:
     (full.index / "work").mkdir()
     (full.index / "work/journal.sqlite").write_bytes(b"no database" * 1000)
+    full.write("new.md", "# New\n\nSomething new.\n")
+    assert counts(full.ingest()) == (1, 0, 0, 2)
+
+
+def test_a_journal_that_is_damaged_further_down_costs_only_time_too(full: Bench) -> None:
+    journal = Journal(full.index, full.embedder)
+    for number in range(200):
+        journal.keep_pages(f"{number}", [Document(os.urandom(2000).hex())])
+    journal.close()
+    file = full.index / "work/journal.sqlite"
+    data = bytearray(file.read_bytes())
+    data[3 * 4096 :] = b"\xff" * (len(data) - 3 * 4096)
+    file.write_bytes(data)
     full.write("new.md", "# New\n\nSomething new.\n")
     assert counts(full.ingest()) == (1, 0, 0, 2)
 

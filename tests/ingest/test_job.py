@@ -113,6 +113,32 @@ def test_two_documents_of_one_name_are_refused_and_a_prefix_helps(bench: Bench, 
     assert bench.doc_ids() == ["gdansk/leave.md", "leave.md"]
 
 
+def test_a_folder_that_gets_another_prefix_is_renamed_and_embedded_no_second_time(bench: Bench) -> None:
+    bench.write("uk/leave.md", "# Leave\n\nEverybody gets 25 days of leave.\n")
+    bench.write("corpus.jsonl", '{"id": "d1", "title": "One", "text": "First."}\n')
+    bench.ingest()
+    bench.embeddings.texts.clear()
+    for prefix in ("hr/uk", "hr", "hr/uk"):
+        assert counts(bench.ingest(prefix=prefix)) == (2, 0, 2, 0)
+        assert bench.doc_ids() == [f"{prefix}/d1", f"{prefix}/uk/leave.md"]
+    assert counts(bench.ingest()) == (0, 0, 0, 2)
+    assert bench.embeddings.texts == []
+
+
+def test_a_file_whose_new_name_says_another_kind_is_read_as_that(bench: Bench) -> None:
+    rows = '{"id": "d1", "title": "One", "text": "First."}\n{"id": "d2", "title": "Two", "text": "Second."}\n'
+    file = bench.write("corpus.jsonl", rows)
+    bench.write("phones.txt", "name,phone\nAda,11\nBen,12\n")
+    bench.ingest()
+    bench.write("copy.jsonl", file.read_bytes())
+    (bench.documents / "phones.txt").rename(bench.documents / "phones.csv")
+    bench.ingest()
+    renamed = bench.index_texts()
+    assert sorted(renamed) == ["copy.jsonl", "d1", "d2", "phones.csv"]
+    bench.ingest(rebuild=True)
+    assert bench.index_texts() == renamed
+
+
 def test_a_file_ingested_alone_becomes_part_of_its_folder_later(bench: Bench) -> None:
     leave = bench.write("leave.md", LEAVE)
     nested = bench.write("hr/pay.md", PAY)

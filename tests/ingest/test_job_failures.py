@@ -14,7 +14,9 @@ from ingest_harness import Bench, counts
 from langchain_core.embeddings import Embeddings
 
 from ingest import catalogue
+from ingest.backup import export, restore
 from ragvoice.errors import UsageError, VectorIndexError
+from ragvoice.retrieval import generations
 from ragvoice.retrieval.index import DocumentIndex
 
 TEXT = "# Leave\n\nEverybody gets 25 days of leave.\n"
@@ -81,6 +83,54 @@ def test_litter_of_a_killed_process_goes_with_the_next_ingest(full: Bench) -> No
     full.ingest()
     assert "20200101T000000-000000" not in full.generations()
     assert len(full.generations()) == 2
+
+
+def interrupt_after_the_switch(monkeypatch: pytest.MonkeyPatch, index: Path) -> None:
+    sync = generations._sync
+
+    def interrupted(path: Path) -> None:
+        if path == index:
+            raise KeyboardInterrupt
+        sync(path)
+
+    monkeypatch.setattr(generations, "_sync", interrupted)
+
+
+def test_an_interruption_after_the_switch_leaves_the_new_index(full: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    full.write("new.md", "Something new.")
+    with monkeypatch.context() as patched:
+        interrupt_after_the_switch(patched, full.index)
+        with pytest.raises(KeyboardInterrupt):
+            full.ingest()
+    assert full.doc_ids() == ["leave.md", "new.md"]
+    assert counts(full.ingest()) == (0, 0, 0, 2)
+
+
+def test_an_interruption_after_the_switch_leaves_the_index_of_the_backup(
+    full: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    export(full.index, tmp_path / "backup.tar")
+    full.write("new.md", "Something new.")
+    full.ingest()
+    with monkeypatch.context() as patched:
+        interrupt_after_the_switch(patched, full.index)
+        with pytest.raises(KeyboardInterrupt):
+            restore(tmp_path / "backup.tar", full.index, replace=True)
+    assert full.doc_ids() == ["leave.md"]
+
+
+def test_a_removed_text_that_a_stopped_job_has_left_goes_with_the_next_ingest_though_nothing_is_new(
+    full: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full.write("secret.md", "The takeover of Quillbrook.")
+    full.ingest()
+    (full.documents / "secret.md").unlink()
+    with monkeypatch.context() as patched:
+        interrupt_after_the_switch(patched, full.index)
+        with pytest.raises(KeyboardInterrupt):
+            full.ingest()
+    assert counts(full.ingest()) == (0, 0, 0, 1)
+    assert not any(b"uillbrook" in file.read_bytes() for file in full.index.rglob("*") if file.is_file())
 
 
 def test_a_reader_goes_on_while_newer_generations_are_published(full: Bench) -> None:

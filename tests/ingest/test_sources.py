@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,32 @@ def test_a_folder_that_cannot_be_listed_is_reported(tmp_path: Path, monkeypatch:
     found = [file.relative for file in walk(Root(tmp_path), lambda *what: told.append(what))]
     assert found == ["a.md"]
     assert told == [("locked", "cannot be read: Permission denied")]
+
+
+def test_a_folder_that_may_be_listed_but_not_entered_is_reported_and_the_rest_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "a.md", "locked/b.md")
+    for name in ("stat", "lstat"):
+        real = getattr(os, name)
+
+        def refuse(path: str | Path, real: Callable[..., object] = real, **how: object) -> object:
+            if str(tmp_path / "locked") + "/" in str(path):  # root may enter everything
+                raise PermissionError(13, "Permission denied", str(path))
+            return real(path, **how)
+
+        monkeypatch.setattr(os, name, refuse)
+    told: list[tuple[str, str]] = []
+    assert [file.relative for file in walk(Root(tmp_path), lambda *what: told.append(what))] == ["a.md"]
+    assert told == [("locked/b.md", "cannot be read: Permission denied")]
+
+
+def test_a_link_to_itself_is_reported_and_the_rest_is_found(tmp_path: Path) -> None:
+    touch(tmp_path, "a.md")
+    (tmp_path / "loop.md").symlink_to("loop.md")
+    told: list[tuple[str, str]] = []
+    assert [file.relative for file in walk(Root(tmp_path), lambda *what: told.append(what))] == ["a.md"]
+    assert told == [("loop.md", "cannot be read: Too many levels of symbolic links")]
 
 
 def test_the_prefix_stands_before_every_doc_id(tmp_path: Path) -> None:

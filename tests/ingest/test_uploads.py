@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ingest.access import AccessRules
 from ingest.sources import Root, walk
-from ingest.uploads import safe_name, save_upload, set_groups
+from ingest.uploads import delete_upload, safe_name, save_upload, set_groups, version_of
 from ragvoice.datatypes import EVERYONE
 from ragvoice.errors import DocumentError, UsageError
 
@@ -28,6 +28,7 @@ def groups_of(folder: Path, name: str) -> tuple[str, ...]:
         (".hidden.md", "hidden.md"),
         ("a*b?.md", "a_b_.md"),
         ("access.toml", "document_access.toml"),
+        ("ACCESS.Toml", "document_ACCESS.Toml"),
         ("questions.jsonl", "document_questions.jsonl"),
         ("..", "document"),
         ("", "document"),
@@ -70,6 +71,48 @@ def test_a_new_version_replaces_the_old_and_its_groups(tmp_path: Path) -> None:
     assert made.replaced
     assert made.file.read_bytes() == b"new"
     assert groups_of(tmp_path, "pay.md") == (EVERYONE,)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "at_the_switch"),
+    [
+        (["board"], [], ("board",)),
+        ([], ["board"], ("board",)),
+        (["board", "hr"], ["hr", "staff"], ("hr",)),
+        (["board"], ["staff"], ()),
+    ],
+)
+def test_at_no_moment_may_anybody_read_the_version_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: list[str], new: list[str], at_the_switch: tuple[str, ...]
+) -> None:
+    save_upload(tmp_path, "pay.md", io.BytesIO(b"old"), old, "Ada")
+    replace, seen = os.replace, []
+
+    def switch(staged: Path, file: Path) -> None:
+        if file.name == "pay.md":
+            seen.append((file.read_bytes(), groups_of(tmp_path, "pay.md")))
+            replace(staged, file)
+            seen.append((file.read_bytes(), groups_of(tmp_path, "pay.md")))
+        else:
+            replace(staged, file)
+
+    monkeypatch.setattr("ragvoice.files.os.replace", switch)
+    save_upload(tmp_path, "pay.md", io.BytesIO(b"new"), new, "Ben")
+
+    assert seen == [(b"old", at_the_switch), (b"new", at_the_switch)]
+    assert groups_of(tmp_path, "pay.md") == tuple(new or [EVERYONE])
+
+
+def test_a_version_that_came_while_the_one_before_was_taken_out_stays(tmp_path: Path) -> None:
+    file = save_upload(tmp_path, "pay.md", io.BytesIO(b"old"), []).file
+    version = version_of(file)
+    save_upload(tmp_path, "pay.md", io.BytesIO(b"new"), [])
+
+    assert not delete_upload(file, version)
+    assert file.read_bytes() == b"new"
+    assert delete_upload(file, version_of(file))
+    assert not file.exists()
+    assert delete_upload(file, version_of(file))
 
 
 def test_the_same_groups_again_write_no_second_rule(tmp_path: Path) -> None:
