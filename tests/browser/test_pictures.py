@@ -47,7 +47,9 @@ def picture() -> Picture:
     def take(page: Page, name: str) -> None:
         expect(page.get_by_test_id("stException")).to_have_count(0)
         expect(page.get_by_test_id("stSpinner")).to_have_count(0)
+        expect(page.locator("[data-test-script-state=running]")).to_have_count(0)
         page.wait_for_load_state("networkidle")
+        expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
         if folder is not None:
             small = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(128, dither=Image.Dither.NONE)
             file = (ROOT / folder) / f"{name}.png"
