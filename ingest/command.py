@@ -57,7 +57,8 @@ def ingest_command(
         with redirect_stdout(sys.stderr), stage_bars() as report:  # Ray prints; stdout is for the summary
             return once(rebuilding, wait_s, report)
 
-    show(run(rebuilding=rebuild, wait_s=wait), as_json=as_json)
+    first = run(rebuilding=rebuild, wait_s=wait)
+    show(first, as_json=as_json)
     if watch:
         from ingest.watching import watch as watch_folders
 
@@ -66,6 +67,7 @@ def ingest_command(
             paths,
             settings.index_path,
             lambda: run(rebuilding=False, wait_s=_WATCHING_WAITS_S),
+            first,
             lambda summary: show(summary, as_json=as_json),
             lambda problem: typer.echo(f"ragvoice: {problem} The index stays as it is; watching goes on.", err=True),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -83,6 +84,9 @@ class RootSync:
         """
         before = len(self._summary.skipped)
         files = list(walk(self._root, self._unreadable))
+        if not files and self._had_documents and not self._unread:
+            self._leave_as_it_was()
+            return False
         self._catalogue.set_root(self._name, self._root.prefix)
         for parsed in self._shop.parsers.parse(self._to_parse(files)):
             self._take_parsed(self._tasks.popleft(), parsed)
@@ -280,6 +284,15 @@ class RootSync:
         self._summary.unchanged += kept
         stays = "; what was read of it earlier stays" if kept else ""
         self._summary.skipped.append(Skipped(self._root.doc_id(relative), reason + stays))
+
+    def _leave_as_it_was(self) -> None:
+        """A folder whose every file is gone is rather a share that is not mounted."""
+        self._summary.unchanged += len(self._catalogue.unseen(self._own))
+        reason = (
+            "the folder is empty now, and what was read of it earlier stays. Mount it if it is a share; "
+            f"if its documents are to go, run: ragvoice index forget {shlex.quote(self._name)}"
+        )
+        self._summary.skipped.append(Skipped(self._root.doc_id("."), reason))
 
     def _drop_gone(self, there: set[str]) -> None:
         for doc_id in self._catalogue.unseen(sorted(self._own)):

@@ -25,6 +25,7 @@ def watch(
     paths: Sequence[Path],
     index: Path,
     run: Callable[[], IngestSummary],
+    before: IngestSummary,
     show: Callable[[IngestSummary], None],
     complain: Callable[[str], None],
     stop: threading.Event | None = None,
@@ -33,7 +34,8 @@ def watch(
     at SIGINT or SIGTERM.
 
     :param run: One ingest.
-    :param show: Called with the summary of each run that changed something.
+    :param before: What the last run came to.
+    :param show: Called with the summary of each run that changed something, or skipped other files than the one before.
     :param complain: Called with what went wrong, once while it stays the same; then the next change is tried.
     """
     from watchfiles import watch as changes
@@ -67,8 +69,9 @@ def watch(
                 complain(str(error))
             said = str(error)
             continue
-        if summary.added or summary.changed or summary.removed:
+        if summary.added or summary.changed or summary.removed or summary.skipped != before.skipped:
             show(summary)
+        before = summary
 
 
 class _Relevant:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -129,6 +130,23 @@ def test_a_file_that_cannot_be_read_for_the_moment_keeps_what_was_read(
     assert reasons(summary) == {"hr/pay.md": "cannot be read: Permission denied; what was read of it earlier stays"}
     assert full.index_texts()["hr/pay.md"] == PAY.strip("\n")
     assert counts(full.ingest()) == (0, 1, 0, 1)
+
+
+def test_a_folder_that_is_empty_now_keeps_its_documents_until_it_is_forgotten(full: Bench) -> None:
+    known = full.doc_ids()
+    away = full.documents.rename(full.documents.with_name("share"))
+    full.documents.mkdir()  # what is seen of a share that is not mounted
+    summary = full.ingest()
+    assert "ragvoice index forget" in reasons(summary)["."]
+    assert counts(summary) == (0, 0, 0, len(known))
+    assert full.doc_ids() == known
+    full.documents.rmdir()
+    away.rename(full.documents)
+    assert counts(full.ingest()) == (0, 0, 0, len(known))
+    shutil.rmtree(full.documents)
+    full.documents.mkdir()
+    assert forget(full.documents, full.index) == len(known)
+    assert full.doc_ids() == []
 
 
 def while_it_is_read(monkeypatch: pytest.MonkeyPatch, happens: Callable[[Path], None]) -> None:

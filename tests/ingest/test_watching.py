@@ -67,6 +67,8 @@ def test_changes_are_followed_and_trouble_is_survived(
     moved.rename(documents)
     (documents / "pay.md").unlink()
     assert counted(following()) == (0, 0, 1)
+    (documents / "scan.pdf").write_bytes(b"%PDF-1.7 and no more")
+    assert [skipped["doc_id"] for skipped in following()["skipped"]] == ["scan.pdf"]
     watching.send_signal(signal.SIGTERM)
     assert watching.wait(timeout=30) == 0
     assert "Traceback" not in (tmp_path / "stderr").read_text()
