@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import torch
-from filelock import FileLock
 from safetensors.torch import load_file
 from training_runs import FAST, HELD, PROVENANCE, TRAIN, example, make_run, passage, trained
 from transformers import Trainer
 
+from finetune.alone import alone
 from finetune.data.examples import write_parts
 from finetune.run import Training
 from finetune.training import callbacks, finished
@@ -134,7 +134,7 @@ def test_a_run_that_has_checkpoints_is_not_begun_over(run: Path, base: Path) -> 
 
 
 def test_two_trainings_of_one_run_at_a_time_are_refused(run: Path, base: Path) -> None:
-    with FileLock(run / ".training.lock"), pytest.raises(UsageError, match="is being trained by another process"):
+    with alone(run), pytest.raises(UsageError, match="is being trained, or its data made, by another process"):
         trained(run, base)
     trained(run, base)
 
