@@ -9,6 +9,7 @@ from typing import Literal
 import pytest
 from tokenizers import Tokenizer, models
 
+from finetune.alone import alone
 from finetune.commands.train import read_as_served
 from finetune.run import RUNS, Data, RunConfig, Training, read_run
 from finetune.run_folder import RunFolder
@@ -161,6 +162,16 @@ def test_data_that_was_trained_on_is_kept_unless_asked_for(
     assert "gone is not a dataset" in capsys.readouterr().err
     assert (folder.path / trained / "x").is_file()
     assert folder.run_file.read_text() == "old"
+
+
+def test_data_is_not_made_while_another_process_makes_it_or_trains_on_it(
+    working: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (working / "tiny.toml").write_text(f'base = "{model}"\n[data]\nwritten = true\n')
+    with alone(RunFolder.named("tiny").path):
+        assert main(["finetune", "data", "tiny.toml", "--fresh"]) == 2
+    assert "is being trained, or its data made, by another process" in capsys.readouterr().err
+    assert not RunFolder.named("tiny").path.exists()
 
 
 def test_new_data_takes_the_place_of_all_that_rests_on_the_old(
