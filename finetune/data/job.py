@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ from finetune.data.split import split
 from finetune.run import Data, RunConfig
 from ragvoice.errors import UsageError
 from ragvoice.models.publishing import publish
+from ragvoice.settings import read_settings
 
 _ROUNDING = 1e-9
 
@@ -58,9 +60,10 @@ def make_data(
     gathered = Gathering(run.data, run.seed, journals, dropped, progress).everything()
     parts = _parts(gathered, run, count_tokens, dropped)
     if run.data.general:
+        base = re.sub(r"[^A-Za-z0-9._-]", "_", run.base or read_settings().llm)
         parts["train"] += rehearsed(
             chat,
-            journals / f"{GENERAL}.jsonl",
+            journals / f"{base}-{GENERAL}.jsonl",
             run.data.most_answer_tokens,
             count_tokens,
             dropped,

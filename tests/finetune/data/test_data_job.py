@@ -375,3 +375,6 @@ def test_general_questions_are_trained_on_and_never_proven_on(company: Path, tmp
     assert all(example.passages for part in ("validation", "test") for example in result.parts[part])
     assert [one for one in read_part(tmp_path / "data", "train") if not one.passages] == general
     assert "| general | spoken |" in result.card.read_text()
+    other = of_set(company, general=1).model_copy(update={"base": "a/b"})
+    again = made(other, tmp_path, chat=lambda: GenericFakeChatModel(messages=iter([AIMessage("B says.")] * 1000)))
+    assert {one.answer for one in again.parts["train"] if not one.passages} == {"B says."}
