@@ -151,7 +151,7 @@ def test_a_confidence_that_is_fitted_meanwhile_is_not_the_one_that_was_measured(
     monkeypatch.setattr("ragvoice.build.build_chat_model", chat)
     run_command(evaluate, "run", "--reading-only", "--parity", "0")
     assert json.loads(run.evaluation.read_text())["confidence_sha256"] == ""
-    with pytest.raises(PromotionRefused, match="evaluated with another confidence.json"):
+    with pytest.raises(PromotionRefused, match=r"evaluated with another confidence\.json"):
         run_command(promote, "run")
 
 
