@@ -27,6 +27,8 @@ from ragvoice.models.publishing import publish
 from ragvoice.settings import read_settings
 
 _ROUNDING = 1e-9
+_OPEN, _PRIVATE = 0o755, 0o700
+"""Of the folder; private with questions out of the turn log, which only its owner may read."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def make_data(
         )
     staged = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(staged, ignore_errors=True)
-    staged.mkdir(parents=True)
+    mode = _PRIVATE if run.data.log else _OPEN
+    staged.mkdir(mode=mode, parents=True)
     try:
         write_parts(staged, parts)
         digest = data_hash(staged)
@@ -82,7 +85,7 @@ def make_data(
         )
         (staged / "card.md").write_text(text, encoding="utf-8")
         before_swap()
-        publish(staged, folder)
+        publish(staged, folder, mode)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
     return Made(parts, dropped.reasons, digest, folder / "card.md")

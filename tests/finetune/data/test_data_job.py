@@ -226,6 +226,7 @@ def test_rated_turns_become_examples_the_good_refusals_too(company: Path, tmp_pa
         logged["How many annual leave do I get?"].answer == "Every employee gets 20 annual leave from the Leave office."
     )
     assert "ada" not in (tmp_path / "data/train.jsonl").read_text()
+    assert (tmp_path / "data").stat().st_mode & 0o077 == 0
 
 
 def write_report(file: Path) -> None:
