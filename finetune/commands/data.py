@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 _TEACHER = "teacher"
 """Subfolder of the run."""
 
-RunName = Annotated[str, typer.Argument(help="A run file, or the name of one in finetune/runs.", metavar="RUN")]
+RunName = Annotated[
+    str, typer.Argument(help="A run file, or the name of one in finetune/runs or of a run.", metavar="RUN")
+]
 
 
 def data(

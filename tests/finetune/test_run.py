@@ -83,6 +83,21 @@ def test_a_run_that_is_not_there_is_named_with_those_that_are() -> None:
         read_run("nosuch")
 
 
+def test_a_run_that_was_begun_with_a_file_goes_on_by_its_name(working: Path) -> None:
+    folder = RunFolder.named("handbook")
+    with pytest.raises(UsageError, match="handbook is no run"):
+        read_run("handbook")
+    folder.path.mkdir(parents=True)
+    with pytest.raises(UsageError, match="handbook is no run"):
+        read_run("handbook")
+    folder.run_file.write_text("seed = 7\n")
+    name, config, _ = read_run("handbook")
+    assert (name, config.seed) == ("handbook", 7)
+    RunFolder.named("tiny").path.mkdir()
+    RunFolder.named("tiny").run_file.write_text("seed = 7\n")
+    assert read_run("tiny")[1].seed == 1  # the file that comes with the package
+
+
 def test_shares_leave_something_to_train_on() -> None:
     assert Data.model_fields["validation"].default + Data.model_fields["test"].default < 0.5
 
