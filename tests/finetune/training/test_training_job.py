@@ -133,6 +133,16 @@ def test_a_run_that_has_checkpoints_is_not_begun_over(run: Path, base: Path) -> 
     assert (run / "checkpoints" / "checkpoint-2" / "optimizer.pt").read_bytes() == before
 
 
+def test_the_confidence_goes_with_the_adapter_that_it_was_fitted_on(run: Path, base: Path) -> None:
+    trained(run, base, max_steps=2)
+    (run / "confidence.json").write_text("{}")
+    trained(run, base, resume=True, max_steps=2)
+    assert (run / "confidence.json").is_file()
+    shutil.rmtree(run / "checkpoints")
+    trained(run, base, max_steps=2, learning_rate=0.02)
+    assert not (run / "confidence.json").exists()
+
+
 def test_two_trainings_of_one_run_at_a_time_are_refused(run: Path, base: Path) -> None:
     with alone(run), pytest.raises(UsageError, match="is being trained, or its data made, by another process"):
         trained(run, base)
