@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from finetune.run_folder import RunFolder, all_runs
 from ragvoice.errors import UsageError
 
 RUNS = Path(__file__).with_name("runs")
@@ -189,16 +190,19 @@ class RunConfig(_Table):
 def read_run(name: str) -> tuple[str, RunConfig, str]:
     """Name, configuration and the file's text.
 
-    :param name: A file, or the name of one in `finetune/runs`.
+    :param name: A file, the name of one in `finetune/runs`, or of a run that was begun with another file.
     :raises UsageError: naming the field and what it takes.
     """
     file = Path(name) if name.endswith(".toml") else RUNS / f"{name}.toml"
+    begun = name in {run.name for run in all_runs()}
+    if begun and not file.is_file():
+        file = RunFolder.named(name).run_file
     if not file.is_file():
         there = ", ".join(sorted(path.stem for path in RUNS.glob("*.toml")))
         raise UsageError(f"{name} is no run: there is no file {file.name}. Name a .toml file, or one of: {there}.")
     try:
         text = file.read_text(encoding="utf-8-sig")
-        return file.stem, RunConfig(**tomllib.loads(text)), text
+        return name if begun else file.stem, RunConfig(**tomllib.loads(text)), text
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{file.name} is not valid TOML: {error}.") from error
     except ValidationError as error:

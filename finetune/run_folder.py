@@ -1,6 +1,6 @@
 """The folder of a run, `RAGVOICE_HOME/finetune/<run name>/`: where everything of it stands, how small files are read.
 
-run.toml             the run file as it was when the run began
+run.toml             the run file as it was when its data was made, or its training last begun
 provenance.json      commit, base model and its fingerprint, data hash, prompt fingerprint, versions
 data/                train.jsonl, validation.jsonl, test.jsonl, passages.jsonl, card.md
 checkpoints/         of the training

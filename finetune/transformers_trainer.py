@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from finetune.training.failures import not_written
 from ragvoice.errors import TrainingError
 
 Progress = Callable[[str, int, int], None]
@@ -83,15 +84,18 @@ def run(trainer: Any, checkpoints: Path) -> None:
 
     :raises TrainingError: the loss is no number, or a checkpoint cannot be written.
     """
+    from safetensors import SafetensorError
     from transformers import PrinterCallback
 
     trainer.remove_callback(PrinterCallback)
     try:
         trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
-    except OSError as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
+        if (why := not_written(error)) is None:
+            raise
         raise TrainingError(
-            f"{error.strerror or error} while writing to {checkpoints}. The last complete checkpoint is kept: free "
-            "some space and start again."
+            f"{why} while writing to {checkpoints}. The last complete checkpoint is kept: free some space and start "
+            "again."
         ) from error
 
 

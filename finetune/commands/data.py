@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 _TEACHER = "teacher"
 """Subfolder of the run."""
 
-RunName = Annotated[str, typer.Argument(help="A run file, or the name of one in finetune/runs.", metavar="RUN")]
+RunName = Annotated[
+    str, typer.Argument(help="A run file, or the name of one in finetune/runs or of a run.", metavar="RUN")
+]
 
 
 def data(
@@ -32,6 +34,7 @@ def data(
     Questions come from question sets, from rated turns and classified failures, and from the documents themselves;
     the run file says which. Documents that not everyone may read are left out unless it names their groups.
     """
+    from finetune.alone import alone
     from finetune.commands.audio import audio as speak
     from finetune.data.job import make_data
     from finetune.run import read_run
@@ -46,11 +49,11 @@ def data(
         speak([one.folder / one.questions for one in config.data.sets], out=audio, seed=config.seed)
         return
     folder = RunFolder.named(name)
-    if (folder.checkpoints.exists() or folder.adapter.exists()) and not fresh:
-        raise UsageError(f"The run {name} is trained on its data already. To make both anew, add --fresh.")
     base = config.base or read_settings().llm
-    template = ChatTemplate(build_store().converted(base, "transformers"))
-    with stage_bars() as bars:
+    with alone(folder.path), stage_bars() as bars:
+        if (folder.checkpoints.exists() or folder.adapter.exists()) and not fresh:
+            raise UsageError(f"The run {name} is trained on its data already. To make both anew, add --fresh.")
+        template = ChatTemplate(build_store().converted(base, "transformers"))
         made = make_data(
             name,
             config,

@@ -44,6 +44,7 @@ def embedder(
     A run that was stopped goes on where it was. Nothing is switched: the command ends with the two settings that put
     the new embedder into service, or with 1 when it is not better.
     """
+    from finetune.alone import alone
     from finetune.embedder.run import Options, tune, tuned_settings
     from finetune.embedder.training import EmbedderTraining
     from finetune.held_out import documents_of
@@ -75,7 +76,7 @@ def embedder(
         negatives,
         margin,
     )
-    with stage_bars() as report:
+    with alone(folder), stage_bars() as report:
         outcome = tune(settings, learning, proving, folder, options, fresh=fresh, report=report)
     for reason, count in outcome.left_out.items():
         typer.echo(f"Not trained on: {count}, {reason}.")

@@ -68,7 +68,8 @@ def evaluate(
     styles: list[Style] = ["short", "spoken"] if style == "both" else [style_name(style)]
     folder = RunFolder.existing(run)
     flags = base_flags(folder)
-    config = read_run(str(folder.run_file))[1].evaluation
+    made_by = read_run(str(folder.run_file))[1]
+    config = made_by.evaluation
     gates, _ = gates_in_force(config.gates)
     seen = [*read_part(folder.data, "train"), *read_part(folder.data, "validation")]
     questions = chosen_questions(
@@ -78,6 +79,7 @@ def evaluate(
         styles,
         limit or config.limit,
         reading_limit or config.reading_limit,
+        pretrained=made_by.training.pretrain,
     )
     for asked in application_runs(questions.sets, flags):
         ingest_if_missing(asked.dataset, asked.settings)

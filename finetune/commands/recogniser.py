@@ -38,6 +38,7 @@ def recogniser(
     from dataclasses import asdict
     from functools import partial
 
+    from finetune.alone import alone
     from finetune.recogniser.manifest import read_manifest
     from finetune.recogniser.proof import compared, heard, is_better
     from finetune.recogniser.training import RecogniserTraining, train
@@ -45,6 +46,7 @@ def recogniser(
     from finetune.transformers_trainer import Schedule
     from ragvoice.build import build_store
     from ragvoice.commands.progress import stage_bars
+    from ragvoice.errors import UsageError
     from ragvoice.files import write_json
     from ragvoice.settings import home, read_settings
     from ragvoice.speech.transformers_whisper import TransformersWhisperSpeechToText
@@ -55,37 +57,41 @@ def recogniser(
     proving = [clip for clip in clips if clip.split == "test"]
     name = base or settings.stt
     language = "en" if settings.language == "auto" else settings.language
+    folder = (out or home() / "recognisers" / "tuned").expanduser().resolve()
+    for used, who in ((settings.stt, "recogniser in service"), (name, "base")):
+        if Path(used).expanduser().resolve().is_relative_to(folder):
+            raise UsageError(f"The {who} lies in {folder}. Name another folder with --out.")
     store = build_store()
     original = store.converted(name, "transformers")
-    folder = (out or home() / "recognisers" / "tuned").expanduser().resolve()
     training = RecogniserTraining(epochs, method, rank, language, accumulate)
     rate = learning_rate or (1e-3 if method == "lora" else 1e-5)
     schedule = Schedule(batch, rate, seed, threads=settings.threads)
     words = "\n".join(f"{clip.file} {clip.split} {clip.text}" for clip in clips)
-    begin(
-        folder,
-        {
-            "base": name,
-            "base_fingerprint": store.fingerprint(name),
-            "clips": hashlib.sha256(words.encode()).hexdigest(),
-            "training": asdict(training),
-            "schedule": schedule.decisive(),
-        },
-        fresh=fresh,
-    )
-    typer.echo(f"{len(learning)} recordings to train on, {len(proving)} for the proof.")
-    model = folder / "model"
-    with stage_bars() as report:
-        if not model.is_dir():
-            train(learning, original, folder, training, schedule, report)
-        before, after = (
-            heard(
-                proving,
-                TransformersWhisperSpeechToText(path, language=language),
-                partial(report, stage),
-            )
-            for path, stage in ((original, "hear with the base"), (model, "hear with the trained"))
+    with alone(folder):
+        begin(
+            folder,
+            {
+                "base": name,
+                "base_fingerprint": store.fingerprint(name),
+                "clips": hashlib.sha256(words.encode()).hexdigest(),
+                "training": asdict(training),
+                "schedule": schedule.decisive(),
+            },
+            fresh=fresh,
         )
+        typer.echo(f"{len(learning)} recordings to train on, {len(proving)} for the proof.")
+        model = folder / "model"
+        with stage_bars() as report:
+            if not model.is_dir():
+                train(learning, original, folder, training, schedule, report)
+            before, after = (
+                heard(
+                    proving,
+                    TransformersWhisperSpeechToText(path, language=language),
+                    partial(report, stage),
+                )
+                for path, stage in ((original, "hear with the base"), (model, "hear with the trained"))
+            )
     rows = compared(proving, before, after, seed)
     better = is_better(rows)
     write_json(

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,14 +41,14 @@ def train(
     """
     import shutil
 
+    from finetune.alone import alone
     from finetune.run import read_run
     from finetune.run_folder import RunFolder
-    from finetune.training.alone import alone
     from finetune.training.processes import errors_told, launch
 
     if resume and fresh:
         raise UsageError("--resume goes on and --fresh begins anew: give one of them.")
-    name, config, _ = read_run(run)
+    name, config, text = read_run(run)
     folder = RunFolder.named(name)
     if not folder.data.is_dir():
         raise UsageError(f"The run {name} has no data yet. Make it first: ragvoice finetune data {run}")
@@ -61,13 +62,13 @@ def train(
             launch(["-m", "finetune", "train", run, *(["--resume"] if resume else [])], processes)
         else:
             with errors_told():
-                _train(folder, config, resume)
+                _train(folder, config, text, resume)
     except KeyboardInterrupt:
         typer.echo(f"Stopped. It goes on with: ragvoice finetune train {run} --resume", err=True)
         raise
 
 
-def _train(folder: RunFolder, config: RunConfig, resume: bool) -> None:
+def _train(folder: RunFolder, config: RunConfig, text: str, resume: bool) -> None:
     if not config.training.quantised:  # peft imports it all the same, and it says which of its kernels are missing
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     from finetune.data.examples import data_hash
@@ -95,8 +96,6 @@ def _train(folder: RunFolder, config: RunConfig, resume: bool) -> None:
     }
     if resume:
         _check_unchanged(folder, made)
-    if first:
-        _write_provenance(folder, made)
     weights = {chosen.folder.resolve().name: chosen.weight for chosen in config.data.sets}
     weights |= {twin_of(name): weight for name, weight in weights.items()}
     if config.data.general:
@@ -111,6 +110,7 @@ def _train(folder: RunFolder, config: RunConfig, resume: bool) -> None:
             made,
             resume=resume,
             progress=progress,
+            begins=partial(_write_beginning, folder, made, text) if first else lambda: None,
         )
     if not first:
         return
@@ -140,14 +140,14 @@ def _ended(trained: Trained, settings: Training) -> str:
     )
 
 
-def _write_provenance(folder: RunFolder, made: dict[str, str]) -> None:
-    import json
-
+def _write_beginning(folder: RunFolder, made: dict[str, str], text: str) -> None:
+    """:param text: Of the run file; the commands that follow read it from the folder."""
     from ragvoice.evaluation.provenance import commit
+    from ragvoice.files import write_json, write_whole
 
     versions = {package: version(package) for package in _PACKAGES}
-    text = json.dumps({**made, "commit": commit(), "versions": versions}, indent=1)
-    folder.provenance.write_text(f"{text}\n", encoding="utf-8")
+    write_json(folder.provenance, {**made, "commit": commit(), "versions": versions})
+    write_whole(folder.run_file, text)
 
 
 def _check_unchanged(folder: RunFolder, made: dict[str, str]) -> None:

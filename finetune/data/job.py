@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -23,8 +24,11 @@ from finetune.data.split import split
 from finetune.run import Data, RunConfig
 from ragvoice.errors import UsageError
 from ragvoice.models.publishing import publish
+from ragvoice.settings import read_settings
 
 _ROUNDING = 1e-9
+_OPEN, _PRIVATE = 0o755, 0o700
+"""Of the folder; private with questions out of the turn log, which only its owner may read."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,10 @@ def make_data(
     gathered = Gathering(run.data, run.seed, journals, dropped, progress).everything()
     parts = _parts(gathered, run, count_tokens, dropped)
     if run.data.general:
+        base = re.sub(r"[^A-Za-z0-9._-]", "_", run.base or read_settings().llm)
         parts["train"] += rehearsed(
             chat,
-            journals / f"{GENERAL}.jsonl",
+            journals / f"{base}-{GENERAL}.jsonl",
             run.data.most_answer_tokens,
             count_tokens,
             dropped,
@@ -68,7 +73,8 @@ def make_data(
         )
     staged = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(staged, ignore_errors=True)
-    staged.mkdir(parents=True)
+    mode = _PRIVATE if run.data.log else _OPEN
+    staged.mkdir(mode=mode, parents=True)
     try:
         write_parts(staged, parts)
         digest = data_hash(staged)
@@ -79,7 +85,7 @@ def make_data(
         )
         (staged / "card.md").write_text(text, encoding="utf-8")
         before_swap()
-        publish(staged, folder)
+        publish(staged, folder, mode)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
     return Made(parts, dropped.reasons, digest, folder / "card.md")

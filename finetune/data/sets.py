@@ -36,7 +36,7 @@ def candidates_of(dataset: Dataset, sentences: dict[str, str] | None = None) -> 
             made.append(
                 Candidate(
                     id=f"{question.id}/{style}",
-                    question=_unquoted(question.text),
+                    question=unquoted(question.text),
                     answers=answers,
                     answerable=question.answerable,
                     gold_doc_ids=question.gold_ids,
@@ -55,8 +55,8 @@ def detokenised(text: str) -> str:
     return " ".join(_AFTER_MARK.sub(r"\1", _BEFORE_MARK.sub(r"\1", text)).split())
 
 
-def _unquoted(text: str) -> str:
-    """Without quotation marks around the whole, or a single one at an end."""
+def unquoted(text: str) -> str:
+    """A question as the examples have it: without quotation marks around the whole, or a single one at an end."""
     text = text.strip()
     return text.strip(' "') if text.count('"') == 1 or (text[:1] == text[-1:] == '"' and text.count('"') == 2) else text
 

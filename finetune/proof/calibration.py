@@ -5,13 +5,13 @@ The test documents stay out of it, so that the proof is about documents that nei
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from finetune.data.examples import Example
+from finetune.data.sets import unquoted
 from finetune.proof.evaluating import base_flags
 from finetune.run import QuestionSet
 from finetune.run_folder import RunFolder
@@ -20,6 +20,7 @@ from ragvoice.errors import UsageError
 from ragvoice.evaluation.application import open_application
 from ragvoice.evaluation.datasets import Dataset, halves, read_dataset, sample
 from ragvoice.evaluation.fit_abstention import LEAST_ROWS, Fit, Observation, fit_abstention, observed
+from ragvoice.files import write_json
 from ragvoice.settings import home, read_settings
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def validation_questions(
     chosen = []
     for one in sets:
         dataset = read_dataset(one.folder, questions_file=one.folder / one.questions)
-        kept = tuple(row for row in dataset.questions if (dataset.name, row.text.strip(' "')) in asked)
+        kept = tuple(row for row in dataset.questions if (dataset.name, unquoted(row.text)) in asked)
         if kept:
             chosen.append((one, sample(replace(dataset, questions=kept), limit)))
     if chosen and offtopic is not None:
@@ -77,5 +78,5 @@ def calibrate_run(
             results = opened.ask_all(dataset, style, partial(bars, f"{dataset.name}, {style}"))
             rows += observed(dataset.name, results)
     fit = fit_abstention(rows, answered_by(read_settings(**flags)), most_refused)
-    run.confidence.write_text(json.dumps(fit.model.to_json(), indent=1) + "\n", encoding="utf-8")
+    write_json(run.confidence, fit.model.to_json())
     return fit

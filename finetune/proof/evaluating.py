@@ -59,7 +59,7 @@ def evaluate_run(
     :param parity: Examples that the trained model answers, too; 0 is none.
     :raises UsageError: when the run has no finished adapter.
     """
-    adapter = run.adapter_sha256()
+    adapter, confidence = run.adapter_sha256(), run.confidence_sha256()
     base = measured(questions, base_flags(run), "base", bars, fresh=fresh)
     adapted = measured(questions, adapter_flags(run), "adapter", bars, fresh=fresh)
     evaluation = Evaluation(
@@ -67,7 +67,7 @@ def evaluate_run(
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         base=run.adapter_provenance()["base"],
         adapter_sha256=adapter,
-        confidence_sha256=run.confidence_sha256(),
+        confidence_sha256=confidence,
         comparisons=tuple(compared(base, adapted)),
         by_source=tuple(compared_by_source(questions.examples, base, adapted)),
         parity=_parity(run, spread(questions.examples, parity), bars, fresh=fresh) if parity else None,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from finetune.data.examples import Example
+from finetune.data.sets import unquoted
 from finetune.proof.direct import Task, ask_directly, general_questions, general_tasks, journal_of, reading_tasks
 from finetune.proof.gates import GENERAL, OFF_TOPIC, READING
 from finetune.run import QuestionSet
@@ -58,10 +59,13 @@ def chosen_questions(
     styles: Sequence[Style],
     limit: int | None,
     reading_limit: int | None,
+    *,
+    pretrained: bool = False,
 ) -> Questions:
     """:param sets: For the application; none leaves it out.
     :param trained_on: Examples of the training and of its validation.
     :param limit: Questions of each set, spread evenly.
+    :param pretrained: Whether the training was on the text of all passages, not only on answers.
     :raises UsageError: when a folder is no set of questions, or two have the same name.
     """
     read = [read_dataset(one.folder, None, one.folder / one.questions) for one in sets]
@@ -69,6 +73,8 @@ def chosen_questions(
     if len({*names, READING, GENERAL, OFF_TOPIC, _KNOWLEDGE}) < len(names) + 4:
         raise UsageError(f"Each set of questions needs a name of its own: {', '.join(names)}.")
     documents = {example.document for example in trained_on if example.document}
+    if pretrained:
+        documents |= {passage.doc_id for example in trained_on for passage in example.passages}
     words = {example.question for example in trained_on}
     chosen, seen = [], {}
     for one, dataset in zip(sets, read, strict=True):
@@ -153,13 +159,18 @@ def compared_by_source(examples: Sequence[Example], base: Results, adapted: Resu
     ]
 
 
-def without_seen(dataset: Dataset, documents: Container[str], words: Container[str]) -> Dataset:
+def without_seen(dataset: Dataset, documents: Collection[str], words: Container[str]) -> Dataset:
     """:param documents: That training examples rest on.
     :param words: Questions of training examples.
     """
+    files = {PurePosixPath(document).stem for document in documents}
+
+    def is_of_them(gold: str) -> bool:
+        page = _PAGE.search(gold)
+        return gold in documents or bool(page and gold[: page.start()] in files)
 
     def was_seen(question: Question) -> bool:
-        return question.text.strip(' "') in words or any(_PAGE.sub("", gold) in documents for gold in question.gold_ids)
+        return unquoted(question.text) in words or any(map(is_of_them, question.gold_ids))
 
     kept = [question for question in dataset.questions if not was_seen(question)]
     return replace(dataset, questions=tuple(kept))

@@ -90,7 +90,8 @@ def _evidence(evaluation: Evaluation, measure: str, changed: Sequence[str]) -> d
 
 
 def _copied(run: RunFolder, digest: str) -> Path:
-    """`RAGVOICE_HOME/adapters/<run>-<hash>`, whole or not at all."""
+    """`RAGVOICE_HOME/adapters/<run>-<hash>`, whole or not at all; with another confidence it is another folder, so
+    that the one before can come back."""
     adapters = home() / "adapters"
     adapters.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".copying-", dir=adapters))
@@ -99,7 +100,8 @@ def _copied(run: RunFolder, digest: str) -> Path:
         shutil.copytree(run.adapter, made)
         if run.confidence.is_file():
             shutil.copyfile(run.confidence, made / CONFIDENCE_FILE)
-        target = adapters / f"{run.name}-{digest[:8]}"
+        fitted = run.confidence_sha256()[:8]
+        target = adapters / "-".join(filter(None, (run.name, digest[:8], fitted)))
         publish(made, target)
     finally:
         shutil.rmtree(work, ignore_errors=True)

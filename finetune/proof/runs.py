@@ -40,7 +40,7 @@ def summary(run: RunFolder) -> RunSummary:
     """Never raises for a damaged run: the list must show the others."""
     try:
         return _summary(run)
-    except RagVoiceError as error:
+    except (RagVoiceError, OSError) as error:
         return RunSummary(run.name, "damaged", note=str(error))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from ragvoice.speech.speakable import speakable
 
 CLIPS = "clips"
 SNRS_DB = (20.0, 10.0, 5.0)
+_OUR_NAME = re.compile(r"[0-9a-f]{16}-")
+"""Recordings of people may stand beside ours."""
 
 
 def build_audio(
@@ -70,7 +73,7 @@ def build_audio(
     manifest = write_manifest(folder, clips)
     wanted = {clip.file for clip in clips}
     for file in (folder / CLIPS).glob("*.wav"):
-        if f"{CLIPS}/{file.name}" not in wanted:
+        if f"{CLIPS}/{file.name}" not in wanted and _OUR_NAME.match(file.name):
             file.unlink()
     return manifest
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.proof.parity import Parity
+from finetune.run_folder import adapter_sha256
 from finetune.serving.trained import Trained
 
 _SERVE = {
@@ -65,7 +66,7 @@ def model_card(trained: Trained, target: str, main: str, licence: str, parity: P
     openai = _OPENAI.format(name=adapter.name)
     lines += [_SERVE[target].format(folder="FOLDER", name=adapter.name, rank=rank, openai=openai)]
     lines += ["", _USE, "", "## Figures", ""]
-    lines += list(_figures(trained.run)) or ["Not evaluated."]
+    lines += list(_figures(trained)) or ["Not evaluated."]
     if parity:
         lines += ["", "## Served against trained", "", parity.sentence]
     return "\n".join(lines) + "\n"
@@ -82,14 +83,17 @@ def _about(target: str, base: str, main: str) -> str:
     return f"A LoRA adapter for {base}, fine-tuned with ragvoice to answer from a company's documents; here {what}."
 
 
-def _figures(run: Path | None) -> Iterator[str]:
-    """Rows of the run's evaluation.json: base model and adapter over the same questions."""
-    file = run / "evaluation.json" if run else None
-    if file is None or not file.is_file():
+def _figures(trained: Trained) -> Iterator[str]:
+    """Rows of the run's evaluation.json, if it is of this very adapter: base and adapter over the same questions."""
+    file = trained.run / "evaluation.json" if trained.run else None
+    if file is None or not file.is_file() or trained.adapter.provenance is None:
+        return
+    evaluation = json.loads(file.read_text(encoding="utf-8"))
+    if evaluation.get("adapter_sha256") != adapter_sha256(trained.folder):
         return
     rows = [
         (comparison, name, value)
-        for comparison in json.loads(file.read_text(encoding="utf-8")).get("comparisons", [])
+        for comparison in evaluation.get("comparisons", [])
         for name, value in comparison["measures"].items()
         if name in _LISTED
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._began_s, self._first_step = time.monotonic(), state.global_step
+        if state.is_world_process_zero:
+            _whole_lines(self._folder / "metrics.jsonl")
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
         if not state.is_world_process_zero or not logs or not {"loss", "eval_loss"} & set(logs):
@@ -79,6 +82,13 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
             torch.distributed.barrier()
         if state.is_world_process_zero:
             completed(Path(args.output_dir) / f"checkpoint-{state.global_step}", self._keep, state.best_global_step)
+
+
+def _whole_lines(file: Path) -> None:
+    """Cut off half a last line, which a full disk left: what is appended would stand in it."""
+    if file.is_file():
+        data = file.read_bytes()
+        os.truncate(file, data.rfind(b"\n") + 1)
 
 
 def read_metrics(folder: Path) -> list[dict[str, float]]:

@@ -26,15 +26,21 @@ def said_plainly(run: str) -> Iterator[None]:
         yield
     except MemoryError as error:
         raise _memory() from error
-    except OSError as error:
-        raise _writing(run, str(error.strerror or error)) from error
-    except (RuntimeError, SafetensorError) as error:
-        said = str(error)
-        if any(words in said for words in _OUT_OF_MEMORY):
+    except (OSError, RuntimeError, SafetensorError) as error:
+        if not isinstance(error, OSError) and any(words in str(error) for words in _OUT_OF_MEMORY):
             raise _memory() from error
-        if any(words in said for words in _WRITING):
-            raise _writing(run, next((words for words in _FULL if words in said), "A file was cut off")) from error
+        if why := not_written(error):
+            raise _writing(run, why) from error
         raise
+
+
+def not_written(error: Exception) -> str | None:
+    """Why a file could not be written; None for an error of another kind."""
+    if isinstance(error, OSError):
+        return str(error.strerror or error)
+    if any(words in str(error) for words in _WRITING):
+        return next((words for words in _FULL if words in str(error)), "A file was cut off")
+    return None
 
 
 def _memory() -> TrainingError:

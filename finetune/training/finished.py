@@ -6,11 +6,13 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from filecmp import cmp
 from pathlib import Path
 from typing import Any
 
 from finetune.training.callbacks import plot, read_metrics
 from ragvoice.lora import CONFIG
+from ragvoice.models.adapters import CONFIDENCE, IDENTITY
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Trained:
 
 
 def finished(folder: Path, base: Path, trainer: Any, provenance: Mapping[str, str], strength: float = 1.0) -> Trained:
-    """Write the weights that the trainer has, in float16; a result that is there already is replaced.
+    """Write the weights that the trainer has, in float16; a result that is there already is replaced. If it was another
+    one, the confidence that was fitted on its answers goes, too.
 
     :param folder: The run's.
     :param strength: Of an adapter, see `Training.strength`.
@@ -53,6 +56,8 @@ def finished(folder: Path, base: Path, trainer: Any, provenance: Mapping[str, st
         else:
             _write_model(model, base, staged)
         (staged / "ragvoice.json").write_text(json.dumps(dict(provenance), indent=1) + "\n", encoding="utf-8")
+        if not _is_same(staged, target):
+            (folder / CONFIDENCE).unlink(missing_ok=True)
         for older in ("adapter", "model"):
             shutil.rmtree(folder / older, ignore_errors=True)
         staged.rename(target)
@@ -62,6 +67,11 @@ def finished(folder: Path, base: Path, trainer: Any, provenance: Mapping[str, st
         name.removeprefix("eval_"): value for row in rows for name, value in row.items() if name.startswith("eval_")
     }
     return Trained(target, best, figures, trainer.state.global_step, trainer.state.max_steps)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Of two adapters."""
+    return all((other / name).is_file() and cmp(one / name, other / name, shallow=False) for name in IDENTITY)
 
 
 def _write_adapter(model: Any, target: Path, base: str, strength: float) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from finetune.alone import alone
 from finetune.data.examples import Example, read_part
 from finetune.run import Training
-from finetune.training.alone import alone
 from finetune.training.callbacks import Progress, Recorder
 from finetune.training.checkpoints import ended, last_complete, step_of
 from finetune.training.encoding import Encoded, encode
@@ -35,11 +35,13 @@ def train(
     *,
     resume: bool,
     progress: Progress,
+    begins: Callable[[], None] = lambda: None,
 ) -> Trained:
     """:param folder: The run's, with its data.
     :param base: The base model as a transformers folder.
     :param weights: How often the examples of a source are seen, where it is not once.
     :param provenance: What serving checks when it loads the result; written beside it.
+    :param begins: Called when nothing speaks against this start, and before it changes anything.
     :raises UsageError: without data; with an example that does not fit; for a folder that holds an older run, or is
         being trained in.
     :raises TrainingError: when the loss is not a number, the disk is full or the memory used up.
@@ -51,6 +53,7 @@ def train(
                 f"{folder.name} has been trained to step {step_of(last)} already. Go on with --resume, or begin anew "
                 "with --fresh."
             )
+        begins()
         trainer = make_trainer(folder, base, settings, seed, weights, progress, begins=last is None)
         if last is not None and ended(last):
             trainer.take_best(last)

@@ -57,12 +57,12 @@ class PromotedAdapters:
             return []
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(
-                f"{self.pointer} is damaged ({error!r}). Promote an adapter again, or delete the file: then the "
+                f"{self.pointer} is damaged ({error!r}). Delete the file, and promote an adapter again: until then the "
                 "adapter that comes with the package is used, if there is one."
             ) from error
 
     def promote(self, folder: Path, evidence: Mapping[str, Any]) -> Promotion:
-        """Put an adapter into service; the present one becomes the first of the previous ones.
+        """Put an adapter into service; the present one, unless it is the same, becomes the first of the previous ones.
 
         :raises UsageError: when the folder holds no adapter.
         """
@@ -71,7 +71,8 @@ class PromotedAdapters:
             raise UsageError(f"{folder} is no folder of an adapter: it has no {CONFIG}.")
         new = Promotion(folder, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), dict(evidence))
         with self._locked():
-            self._write([new, *self.history()])
+            history = self.history()
+            self._write([new, *(history[1:] if history and history[0].adapter == folder else history)])
         return new
 
     def rollback(self) -> Promotion | None:

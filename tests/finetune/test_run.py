@@ -9,6 +9,7 @@ from typing import Literal
 import pytest
 from tokenizers import Tokenizer, models
 
+from finetune.alone import alone
 from finetune.commands.train import read_as_served
 from finetune.run import RUNS, Data, RunConfig, Training, read_run
 from finetune.run_folder import RunFolder
@@ -80,6 +81,21 @@ def test_a_mistake_is_named(working: Path, text: str, said: str) -> None:
 def test_a_run_that_is_not_there_is_named_with_those_that_are() -> None:
     with pytest.raises(UsageError, match=r"nosuch is no run: there is no file nosuch\.toml\. .*answers"):
         read_run("nosuch")
+
+
+def test_a_run_that_was_begun_with_a_file_goes_on_by_its_name(working: Path) -> None:
+    folder = RunFolder.named("handbook")
+    with pytest.raises(UsageError, match="handbook is no run"):
+        read_run("handbook")
+    folder.path.mkdir(parents=True)
+    with pytest.raises(UsageError, match="handbook is no run"):
+        read_run("handbook")
+    folder.run_file.write_text("seed = 7\n")
+    name, config, _ = read_run("handbook")
+    assert (name, config.seed) == ("handbook", 7)
+    RunFolder.named("tiny").path.mkdir()
+    RunFolder.named("tiny").run_file.write_text("seed = 7\n")
+    assert read_run("tiny")[1].seed == 1  # the file that comes with the package
 
 
 def test_shares_leave_something_to_train_on() -> None:
@@ -161,6 +177,16 @@ def test_data_that_was_trained_on_is_kept_unless_asked_for(
     assert "gone is not a dataset" in capsys.readouterr().err
     assert (folder.path / trained / "x").is_file()
     assert folder.run_file.read_text() == "old"
+
+
+def test_data_is_not_made_while_another_process_makes_it_or_trains_on_it(
+    working: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (working / "tiny.toml").write_text(f'base = "{model}"\n[data]\nwritten = true\n')
+    with alone(RunFolder.named("tiny").path):
+        assert main(["finetune", "data", "tiny.toml", "--fresh"]) == 2
+    assert "is being trained, or its data made, by another process" in capsys.readouterr().err
+    assert not RunFolder.named("tiny").path.exists()
 
 
 def test_new_data_takes_the_place_of_all_that_rests_on_the_old(

@@ -42,6 +42,13 @@ def test_promote_and_roll_back(promoted: PromotedAdapters, tmp_path: Path) -> No
         promoted.rollback()
 
 
+def test_the_same_one_again_leaves_the_way_back_to_the_one_before(promoted: PromotedAdapters, tmp_path: Path) -> None:
+    first, second = adapter(tmp_path, "first"), adapter(tmp_path, "second")
+    for folder, figure in ((first, 0.7), (second, 0.8), (second, 0.9)):
+        promoted.promote(folder, {"f1": figure})
+    assert [(one.adapter, one.evidence) for one in promoted.history()] == [(second, {"f1": 0.9}), (first, {"f1": 0.7})]
+
+
 def test_what_is_no_adapter_is_not_promoted(promoted: PromotedAdapters, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no folder of an adapter"):
         promoted.promote(tmp_path, {})

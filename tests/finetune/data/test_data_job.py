@@ -226,6 +226,7 @@ def test_rated_turns_become_examples_the_good_refusals_too(company: Path, tmp_pa
         logged["How many annual leave do I get?"].answer == "Every employee gets 20 annual leave from the Leave office."
     )
     assert "ada" not in (tmp_path / "data/train.jsonl").read_text()
+    assert (tmp_path / "data").stat().st_mode & 0o077 == 0
 
 
 def write_report(file: Path) -> None:
@@ -375,3 +376,6 @@ def test_general_questions_are_trained_on_and_never_proven_on(company: Path, tmp
     assert all(example.passages for part in ("validation", "test") for example in result.parts[part])
     assert [one for one in read_part(tmp_path / "data", "train") if not one.passages] == general
     assert "| general | spoken |" in result.card.read_text()
+    other = of_set(company, general=1).model_copy(update={"base": "a/b"})
+    again = made(other, tmp_path, chat=lambda: GenericFakeChatModel(messages=iter([AIMessage("B says.")] * 1000)))
+    assert {one.answer for one in again.parts["train"] if not one.passages} == {"B says."}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 from finetune.data.candidates import Candidate
 from finetune.data.open_documents import only_open, open_to
 from ragvoice.datatypes import Message
@@ -44,6 +46,14 @@ def test_candidates_about_them_are_left_out_and_counted(sample: DocumentIndex) -
     assert kept == [candidate(OPEN)]
     assert dropped == {"restricted or missing document": 2}
     assert only_open(given, sample, ["hr"])[0] == given[:2]
+
+
+def test_a_gold_page_is_of_the_document_that_has_its_file_name(sample: DocumentIndex) -> None:
+    secret = PurePosixPath(min(restricted(sample, "hr"))).stem
+    given = [candidate("remote-work-policy-2025#p0", "remote-work-policy-2025#p3"), candidate(f"{secret}#p0")]
+    kept, dropped = only_open([*given, candidate("gone#p1")], sample)
+    assert kept == [candidate(OPEN)]
+    assert dropped == {"restricted or missing document": 2}
 
 
 def test_the_asker_is_no_more_than_the_groups_that_are_asked_for(sample: DocumentIndex) -> None:

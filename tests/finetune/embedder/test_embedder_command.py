@@ -10,6 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from finetune.alone import alone
 from finetune.commands.embedder import embedder
 from ingest.command import ingest_command
 from ragvoice.build import embedder_identity, open_index
@@ -60,6 +61,9 @@ def test_a_run_is_proven_and_indexed_beside_and_goes_on(company: Path, tmp_path:
         run(str(foreign))
     with pytest.raises(UsageError, match="The embedder in service lies in"):
         run(str(company), "--out", settings.embedder)
+
+    with alone(settings.index_path.parent / "embedders" / "tuned"), pytest.raises(UsageError, match="another process"):
+        run(str(company), *OPTIONS)
 
     served = (settings.index_path / "CURRENT").read_text()
     code, said = run(str(company), *OPTIONS)

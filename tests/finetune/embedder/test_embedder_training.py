@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from finetune.embedder.mining import Pair
@@ -76,8 +77,16 @@ def test_a_loss_that_is_no_number_ends_it(tiny_embedder: Path, tmp_path: Path) -
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    ],
+    ids=["python", "safetensors"],
+)
 def test_a_full_disk_keeps_the_last_checkpoint(
-    tiny_embedder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_embedder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     from transformers import Trainer
 
@@ -85,7 +94,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(
 
     def full(self: Trainer, output_dir: str) -> None:
         if output_dir.endswith("-4"):
-            raise OSError(28, "No space left on device")
+            raise error
         save(self, output_dir)
 
     monkeypatch.setattr(Trainer, "_save_rng_state", full)

@@ -14,19 +14,22 @@ from finetune.data.examples import Example
 from finetune.proof.gates import GENERAL, READING
 from finetune.proof.measuring import Results, chosen_questions, compared, compared_by_source
 from finetune.run import QuestionSet
+from ragvoice.datatypes import Passage
 from ragvoice.errors import UsageError
 
 ROWS: list[dict[str, Any]] = [
     {"id": "1", "question": "Seen in these words?", "answers": ["a"], "gold_ids": ["new.md"], "answerable": True},
     {"id": "2", "question": "Seen document?", "answers": ["a"], "gold_ids": ["old.md"], "answerable": True},
-    {"id": "3", "question": "Seen page?", "answers": ["a"], "gold_ids": ["old.pdf#p3"], "answerable": True},
+    {"id": "3", "question": "Seen page?", "answers": ["a"], "gold_ids": ["old#p3"], "answerable": True},
     {"id": "4", "question": "New?", "answers": ["a"], "gold_ids": ["new.md"], "answerable": True},
     {"id": "5", "question": "Not answerable?", "answers": [], "gold_ids": [], "answerable": False},
+    {"id": "6", "question": 'What is a "pass"', "answers": ["a"], "gold_ids": ["new.md"], "answerable": True},
 ]
 TRAINED_ON = [
     Example("t1", "Seen in these words?", (), "a", "short"),
     Example("t2", "Other words?", (), "a", "short", document="old.md"),
     Example("t3", "Other words?", (), "a", "short", document="old.pdf"),
+    Example("t4", 'What is a "pass"', (), "a", "short"),
 ]
 
 
@@ -40,15 +43,26 @@ def test_questions_that_the_training_saw_are_left_out_and_counted(tmp_path: Path
     found = chosen_questions([question_set(tmp_path)], [], TRAINED_ON, ["short"], None, None)
     company, knowledge = (asked.dataset for asked in found.sets)
     assert [question.id for question in company.questions] == ["4", "5"]
-    assert found.seen == {"company": 3}
+    assert found.seen == {"company": 4}
     assert not any(question.answerable for question in knowledge.questions)
     assert all(question.world_answers and not question.answers for question in knowledge.questions)
+
+
+def test_of_a_pretrained_model_every_passage_was_seen(tmp_path: Path) -> None:
+    beside = Passage("new.md", "new.md", "", "", None, None, "text", 0, 1.0)
+    trained_on = [*TRAINED_ON, Example("t5", "Other words?", (beside,), "a", "short", document="other.md")]
+    sets = [question_set(tmp_path)]
+    asked, unseen = (
+        chosen_questions(sets, [], trained_on, ["short"], None, None, pretrained=pretrained).sets[0].dataset.questions
+        for pretrained in (False, True)
+    )
+    assert [[question.id for question in questions] for questions in (asked, unseen)] == [["4", "5"], ["5"]]
 
 
 def test_limits_spread_over_sets_and_examples(tmp_path: Path) -> None:
     test = [Example(str(n), "?", (), "", "short") for n in range(10)]
     found = chosen_questions([question_set(tmp_path)], test, [], ["short"], 2, 5)
-    assert [question.id for question in found.sets[0].dataset.questions] == ["1", "3"]
+    assert [question.id for question in found.sets[0].dataset.questions] == ["1", "4"]
     assert [example.id for example in found.examples] == ["0", "2", "4", "6", "8"]
     assert chosen_questions([], test, [], ["short"], 2, 50).sets == ()
 

@@ -24,10 +24,11 @@ from proof_runs import (
 from finetune.proof.gates import GENERAL, OFF_TOPIC, READING, gates_in_force
 from finetune.proof.promotion import PromotionRefused, in_service, promote_run
 from finetune.proof.verdict import not_better, objections
+from ragvoice.build_adapter import promoted_adapters
 from ragvoice.errors import ModelError, UsageError
 from ragvoice.evaluation.comparison import Comparison
 from ragvoice.evaluation.results import QuestionResult
-from ragvoice.settings import Settings
+from ragvoice.settings import Settings, read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +52,22 @@ def test_a_better_adapter_goes_into_service_and_says_why(home: Path) -> None:
     (run.adapter / "adapter_model.safetensors").write_text("trained again")
     assert in_service(BASE) != run.adapter_sha256()  # what serves is a copy
     assert not list((home / "adapters").glob(".copying-*"))
+
+
+def test_the_confidence_that_was_fitted_later_can_be_rolled_back_too() -> None:
+    run = trained("good")
+    write(run, evaluation(run, *healthy(BETTER)))
+    bare = promote_run(run)
+    for fitted in ("{}", "{ }"):
+        run.confidence.write_text(fitted)
+        write(run, evaluation(run, *healthy(BETTER)))
+        assert (promote_run(run).adapter / "confidence.json").read_text() == fitted
+    promoted = promoted_adapters(read_settings(llm=BASE))
+    before = promoted.rollback()
+    assert before is not None
+    assert (before.adapter / "confidence.json").read_text() == "{}"
+    assert promoted.rollback() == bare
+    assert not (bare.adapter / "confidence.json").exists()
 
 
 def test_an_adapter_that_learned_shuffled_answers_is_refused_with_its_figures(home: Path) -> None:
@@ -113,6 +130,13 @@ def test_answering_off_topic_questions_breaks_a_gate() -> None:
     chatty = comparison(OFF_TOPIC, answers(0, 0, 12, 12), answers(0, 0, 11, 12))
     [said] = against(*healthy(BETTER)[:3], chatty)
     assert "off-topic, short: refused_unanswerable went from 1.000 to 0.917" in said
+
+
+def test_a_base_that_failed_proves_nothing() -> None:
+    before, after = answers(20, 40, 10, 40), answers(30, 40, 36, 40)
+    before = [replace(row, error="MemoryError" if number < 10 else None) for number, row in enumerate(before)]
+    [said] = against(*healthy(comparison(READING, before, after)))
+    assert "reading, all: failed went from 0.125 to 0.000 over 80 questions; it may fall by 0" in said
 
 
 @pytest.mark.parametrize(("name", "figure"), [(GENERAL, "contains"), ("company", "grounded"), ("company", "failed")])

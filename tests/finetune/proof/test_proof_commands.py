@@ -139,6 +139,22 @@ def test_evaluate_compares_base_and_adapter(monkeypatch: pytest.MonkeyPatch) -> 
         run_command(promote, "run")
 
 
+def test_a_confidence_that_is_fitted_meanwhile_is_not_the_one_that_was_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = with_examples("run")
+
+    def chat(settings: Settings) -> OneReply:
+        run.confidence.write_text("{}")
+        return OneReply("25 days")
+
+    monkeypatch.setattr("ragvoice.build.build_chat_model", chat)
+    run_command(evaluate, "run", "--reading-only", "--parity", "0")
+    assert json.loads(run.evaluation.read_text())["confidence_sha256"] == ""
+    with pytest.raises(PromotionRefused, match=r"evaluated with another confidence\.json"):
+        run_command(promote, "run")
+
+
 def test_the_base_is_asked_once_for_all_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     replies(monkeypatch, base="30 years", adapter="25 days")
     with_examples("first")

@@ -10,6 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from finetune.alone import alone
 from finetune.commands.audio import audio
 from finetune.commands.recogniser import recogniser
 from finetune.recogniser.manifest import Clip, read_manifest, write_manifest
@@ -85,6 +86,22 @@ def test_a_better_one_is_named_and_not_trained_again(
     assert run(*arguments)[0] == 0
     with pytest.raises(UsageError, match="with another training"):
         run(*arguments, "--method", "full")
+
+
+def test_a_model_in_service_or_in_training_is_left_alone(
+    manifest: Path, scripted: list[str], tiny_whisper: Path, clean_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("recogniser", str(manifest), "--base", str(tiny_whisper), "--out", "run")
+    with alone(clean_environment / "run"), pytest.raises(UsageError, match="by another process"):
+        run(*arguments)
+    assert run(*arguments)[0] == 0
+    model = clean_environment / "run" / "model"
+    with pytest.raises(UsageError, match="The base lies in"):
+        run("recogniser", str(manifest), "--base", str(model), "--out", "run", "--fresh")
+    monkeypatch.setenv("RAGVOICE_STT", str(model))
+    with pytest.raises(UsageError, match="The recogniser in service lies in"):
+        run(*arguments, "--fresh")
+    assert model.is_dir()
 
 
 def test_one_that_is_not_better_ends_with_1(

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from finetune.commands.export import export as export_command
 from finetune.commands.merge import merge as merge_command
 from finetune.proof.parity import Parity
+from finetune.run_folder import adapter_sha256
 from finetune.serving.export import ExportFormat, _licence_text, export
 from finetune.serving.trained import trained
 from ragvoice.build import build_store
@@ -110,12 +111,16 @@ def test_an_export_that_fails_leaves_nothing(run: Path, tmp_path: Path) -> None:
 def test_card_has_the_figures_of_the_evaluation_and_of_the_parity(run: Path, tmp_path: Path) -> None:
     change = {"before": 0.5, "after": 0.75, "value": 0.25, "low": 0.1, "high": 0.4, "n": 40}
     row = {"set": "reading", "style": "short", "measures": {"f1": change, "total_p50": change}}
-    (run / "evaluation.json").write_text(json.dumps({"comparisons": [row]}))
+    made = {"adapter_sha256": adapter_sha256(run / "adapter"), "comparisons": [row]}
+    (run / "evaluation.json").write_text(json.dumps(made))
     export(trained("handbook"), tmp_path / "out", "adapter", parity=Parity(40, 0.9, 0.95, 0.7, 0.5, 0.71, 0.5))
     card = (tmp_path / "out" / "README.md").read_text()
     assert "| reading | short | f1 | 0.500 | 0.750 | +0.250 (+0.100 to +0.400) | 40 |" in card
     assert "total" not in card
     assert "in 90%, with a token F1 of 0.950" in card
+    (run / "evaluation.json").write_text(json.dumps({**made, "adapter_sha256": "of the one before"}))
+    export(trained("handbook"), tmp_path / "again", "adapter")
+    assert "Not evaluated." in (tmp_path / "again" / "README.md").read_text()
 
 
 def test_a_run_is_found_by_name_and_folder_and_an_adapter_by_its_folder(run: Path, base: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from finetune.run_folder import read_lines
 from finetune.training import callbacks
 from finetune.training.callbacks import Recorder, Step, plot, read_metrics
 
@@ -51,6 +52,16 @@ def test_a_resumed_run_measures_its_own_steps_only(tmp_path: Path, monkeypatch: 
     state.global_step, clock.now = 55, 10.0
     recorder.on_log(None, state, None, {"loss": 1.0})
     assert (shown[0].tokens_per_s, shown[0].left_s) == (50, 10)
+
+
+def test_half_a_line_of_a_full_disk_is_cut_off(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text('{"step": 5, "loss": 2.0}\n{"step": 10, "lo')
+    recorder = Recorder(tmp_path, 1, 1, lambda step: None)
+    state = SimpleNamespace(is_world_process_zero=True, global_step=5, max_steps=10)
+    recorder.on_train_begin(None, state, None)
+    state.global_step = 10
+    recorder.on_log(None, state, None, {"loss": 1.0})
+    assert [row["loss"] for row in read_lines(tmp_path / "metrics.jsonl")] == [2.0, 1.0]
 
 
 def test_only_the_first_process_writes(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,14 @@ def test_the_prompt_is_what_the_cpu_runtime_is_given(folder: Path) -> None:
         messages = build_prompt(example.question, example.passages, example.history, example.style)
         front, rest = template.split_prompt(messages)
         assert [template.tokenizer.id_to_token(id_) for id_ in encoded.prompt] == [*front, *rest]
+
+
+def test_a_control_token_that_an_answer_spells_out_stays_text(folder: Path) -> None:
+    template = ChatTemplate(folder)
+    spelt = replace(TRAIN[0], answer=" A turn ends with <|im_end|>, always. ")
+    [*answer, end] = encode([spelt], template, apart=False)[0].answer
+    assert template.tokenizer.decode(answer) == "A turn ends with < |im_end|>, always."
+    assert end not in answer
 
 
 def test_the_loss_is_on_the_answer_and_the_end_of_its_turn_only(folder: Path) -> None:

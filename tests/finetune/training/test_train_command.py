@@ -15,6 +15,8 @@ import torch
 from safetensors.torch import load_file
 from training_runs import make_run
 
+from finetune.run import read_run
+from finetune.run_folder import RunFolder
 from finetune.training.callbacks import read_metrics
 from ragvoice.cli import main
 
@@ -162,6 +164,32 @@ def test_fresh_forgets_the_checkpoints(clean_environment: Path, base: Path, caps
     provenance = json.loads((folder / "adapter" / "ragvoice.json").read_text())
     assert provenance["base"] == str(base)
     assert provenance["data"] == json.loads((folder / "provenance.json").read_text())["data"]
+
+
+def test_a_start_that_is_refused_changes_nothing_of_what_the_run_began_from(
+    clean_environment: Path, base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = _write(clean_environment / "run.toml", base, steps=2)
+    assert main(["finetune", "train", "run.toml"]) == 0
+    with (folder / "data" / "train.jsonl").open("a") as file:
+        file.write("\n")
+    assert main(["finetune", "train", "run.toml"]) == 2
+    assert "has been trained to step 2 already" in capsys.readouterr().err
+    assert main(["finetune", "train", "run.toml", "--resume"]) == 2
+    assert "began with other things than there are now: data" in capsys.readouterr().err
+
+
+def test_a_run_file_that_was_changed_counts_from_the_next_training(clean_environment: Path, base: Path) -> None:
+    folder = _write(clean_environment / "run.toml", base, steps=2)
+    (folder / "run.toml").write_text("# as the data was made\n")
+    assert main(["finetune", "train", "run.toml"]) == 0
+    file = clean_environment / "run.toml"
+    assert (folder / "run.toml").read_text() == file.read_text()
+    trained = RunFolder(folder).adapter_sha256()
+    file.write_text(f"{file.read_text()}[evaluation]\nreading_limit = 7\n")
+    assert main(["finetune", "train", "run.toml", "--resume"]) == 0
+    assert read_run(str(folder / "run.toml"))[1].evaluation.reading_limit == 7
+    assert RunFolder(folder).adapter_sha256() == trained
 
 
 def test_a_whole_model_is_named_as_the_model_and_is_no_adapter(

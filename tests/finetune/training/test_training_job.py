@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import torch
-from filelock import FileLock
 from safetensors.torch import load_file
 from training_runs import FAST, HELD, PROVENANCE, TRAIN, example, make_run, passage, trained
 from transformers import Trainer
 
+from finetune.alone import alone
 from finetune.data.examples import write_parts
 from finetune.run import Training
 from finetune.training import callbacks, finished
@@ -133,8 +133,18 @@ def test_a_run_that_has_checkpoints_is_not_begun_over(run: Path, base: Path) -> 
     assert (run / "checkpoints" / "checkpoint-2" / "optimizer.pt").read_bytes() == before
 
 
+def test_the_confidence_goes_with_the_adapter_that_it_was_fitted_on(run: Path, base: Path) -> None:
+    trained(run, base, max_steps=2)
+    (run / "confidence.json").write_text("{}")
+    trained(run, base, resume=True, max_steps=2)
+    assert (run / "confidence.json").is_file()
+    shutil.rmtree(run / "checkpoints")
+    trained(run, base, max_steps=2, learning_rate=0.02)
+    assert not (run / "confidence.json").exists()
+
+
 def test_two_trainings_of_one_run_at_a_time_are_refused(run: Path, base: Path) -> None:
-    with FileLock(run / ".training.lock"), pytest.raises(UsageError, match="is being trained by another process"):
+    with alone(run), pytest.raises(UsageError, match="is being trained, or its data made, by another process"):
         trained(run, base)
     trained(run, base)
 

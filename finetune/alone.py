@@ -1,4 +1,4 @@
-"""One training at a time in a run's folder."""
+"""One process at a time makes what stands in a run's folder."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ from ragvoice.errors import UsageError
 def alone(folder: Path) -> Iterator[None]:
     """Held by the first process of a training; the system lets go of it when the process is killed.
 
-    :raises UsageError: when another training holds it.
+    The lock stands beside the folder, which may be deleted meanwhile.
+
+    :raises UsageError: when another process holds it.
     """
     from filelock import FileLock, Timeout
 
     if int(os.environ.get("RANK", "0")) != 0:
         yield
         return
-    lock = FileLock(folder / ".training.lock")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise UsageError(
-            f"The run {folder.name} is being trained by another process. Wait for it, or end it."
+            f"The run {folder.name} is being trained, or its data made, by another process. Wait for it, or end it."
         ) from error
     try:
         yield
