@@ -18,6 +18,7 @@ class Audio24 {
   deafen() {}
   silence() {}
   begin() {}
+  end() { sent.push("(end)"); }
   pause() { sent.push("(pause)"); }
   resume() { sent.push("(resume)"); }
 }
@@ -112,3 +113,30 @@ def test_no_draft_outlives_its_answer():
         sent.push(talk.draft);
     """
     assert sent_by(script) == ["", ""]
+
+
+def test_who_stops_a_question_before_its_answer_has_begun_does_not_stop_the_one_before():
+    script = """
+        talk.component.setTriggerValue = (name, { turn_id }) => sent.push(turn_id);
+        hear("response.created", { response: { id: "r1" } });
+        hear("response.output_item.added", { item: { id: "i1" } });
+        hear("ragvoice.answer", { turn_id: "t1", outcome: "answered" });
+        hear("response.done", { response: { id: "r1", status: "completed" } });
+        hear("input_audio_buffer.speech_started");
+        hear("input_audio_buffer.speech_stopped");
+        await talk.toggle();
+        hear("ragvoice.interrupted", { heard_text: "" });
+    """
+    assert sent_by(script) == ["t1", "response.cancel"]
+
+
+def test_what_was_said_of_an_answer_that_failed_can_be_stopped_until_it_has_been_played():
+    script = """
+        hear("response.created", { response: { id: "r1" } });
+        talk.audio.playing = true;
+        talk.state = "speaking";
+        hear("error", { error: { message: "no memory" } });
+        hear("response.done", { response: { id: "r1", status: "failed" } });
+        sent.push(talk.state);
+    """
+    assert sent_by(script) == ["(end)", "speaking"]

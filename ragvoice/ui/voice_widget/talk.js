@@ -4,6 +4,7 @@ const WORDS = {
   denied: "The microphone is blocked. Allow it in the address bar of the browser, then press the button again.",
   missing: "No microphone was found. Plug one in, or type your question.",
   insecure: "The browser gives the microphone only to pages over https, or on this computer. Type your question.",
+  unplugged: "The microphone is gone. Plug it in, or allow it again, then press the button.",
   taken: "Another program uses the microphone. Close it and press the button again.",
   lost: "The connection is lost. Trying again …",
   nothing: "I didn't hear a question.",
@@ -31,6 +32,7 @@ class Talk {
       onFrame: (pcm, level) => this.frame(pcm, level),
       onPosition: () => this.report(),
       onEnded: () => this.rest(),
+      onUnplugged: () => this.unplugged(),
     });
   }
 
@@ -77,6 +79,7 @@ class Talk {
 
   hangUp() {
     const socket = this.socket;
+    clearTimeout(this.timer);
     this.socket = this.timer = null;
     this.ready = false;
     socket?.close();
@@ -106,7 +109,9 @@ class Talk {
   async toggle() {
     if (this.state === "thinking" || this.state === "speaking") return this.interrupt();
     if (this.microphone) return this.mute();
+    if (this.opening) return; // the browser asks still
     this.trouble = "";
+    this.opening = true;
     try {
       this.rate = await this.audio.listen();
       this.microphone = true;
@@ -117,6 +122,7 @@ class Talk {
     } catch (error) {
       this.trouble = TROUBLES[error.name] ?? `The microphone cannot be used: ${error.message}`;
     }
+    this.opening = false;
     this.draw();
   }
 
@@ -128,7 +134,14 @@ class Talk {
     this.unsent = [];
     this.level = 0;
     this.drawLevel?.(0);
-    this.rest();
+    if (this.state === "thinking" || this.state === "speaking") this.draw();
+    else this.rest();
+  }
+
+  unplugged() {
+    this.mute();
+    this.trouble = WORDS.unplugged;
+    this.draw();
   }
 
   // The sound stops here and now; the server learns how much of it was heard.
@@ -200,7 +213,8 @@ const HANDLERS = {
   },
   "input_audio_buffer.speech_started": (talk) => {
     if (talk.audio.playing) talk.quiet();
-    Object.assign(talk, { state: "hearing", question: "", answer: "", note: "", trouble: "" });
+    // What is stopped from now on is not the answer before.
+    Object.assign(talk, { state: "hearing", question: "", answer: "", note: "", trouble: "", item: null, turn: null });
   },
   "ragvoice.partial": (talk, { text }) => (talk.question = text),
   "input_audio_buffer.speech_stopped": (talk) => (talk.state = "thinking"),
@@ -246,7 +260,7 @@ const HANDLERS = {
     talk.turnOver({ turn_id, outcome });
   },
   "response.done": (talk, { response }) => {
-    if (response.status === "completed" && talk.audio.playing) talk.audio.end();
+    if (talk.audio.playing) talk.audio.end();
     else if (response.id !== talk.cut) talk.rest();
   },
   error: (talk, { error }) => {
