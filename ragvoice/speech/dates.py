@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ragvoice.speech.rules import Rule, any_of, rule
+from ragvoice.speech.rules import TO, Rule, any_of, rule
 
 _MONTHS = "January February March April May June July August September October November December".split()
 _NUMBERS = {"1": "first", "2": "second", "3": "third", "4": "fourth"}
@@ -39,6 +39,17 @@ def _date(match: re.Match[str]) -> str:
     day = _ordinal(int(match["day"]))
     said = f"the {day} of {name}" if "article" in match.groupdict() else f"{name} {day}"
     return said + (f", {said_year(year)}" if year else "")
+
+
+def _days(match: re.Match[str]) -> str:
+    """May 1-5, 2025 -> May 1st to 5th, 20 25; 24-31 December -> the 24th to 31 December, whose rest is a date."""
+    first, last = int(match["first"]), int(match["last"])
+    if first >= last:
+        return match[0]
+    if "year" not in match.groupdict():
+        return f"the {_ordinal(first)} to {last}"
+    year = f", {said_year(match['year'])}" if match["year"] else ""
+    return f"{match['month']} {_ordinal(first)} to {_ordinal(last)}{year}"
 
 
 def _numeric_date(match: re.Match[str]) -> str:
@@ -93,10 +104,17 @@ def _decade(decade: str, end: str | None) -> str:
     return f"{decade} to {end}s" if end else decade
 
 
+_DAYS = rf"(?P<first>[12]?\d|3[01])(?:st|nd|rd|th)?{TO}(?P<last>[12]?\d|3[01])(?:st|nd|rd|th)?"
+_SAID_DATE = (
+    rf"(?:(?:{any_of(_MONTHS)}) \d\d?(?:st|nd|rd|th)|\d(?:st|nd|rd|th) of (?:{any_of(_MONTHS)}))"
+    r"(?:, (?:\d{4}|\d\d(?: oh \d| \d\d)))?"
+)
 _CLOCK = r"(?<![\w:.])(?P<hour>[01]?\d|2[0-4])"
 DATES: tuple[Rule, ...] = (
     rule(r"\bFY ?'?(?P<year>(?:20)?\d\d)\b(?:/(?P<end>\d\d)\b)?", _fiscal_year),
     rule(r"\b(?P<year>\d{4})-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12]\d|3[01])\b(?:T[\d:.Z+]+)?", _date),
+    rule(rf"\b(?P<month>{_SURE})\.? {_DAYS}(?:,? (?P<year>{_YEAR}))?\b(?![.,:/-]?\d|\s?[%€$£])", _days),
+    rule(rf"(?:\b[Tt]he )?(?<![\w.,:/-]){_DAYS}(?=(?: of)? (?:{_SURE})\b)", _days),
     rule(rf"\b(?P<month>{_SURE})\.?[ -]{_DAY}(?:,?[ -](?P<year>{_YEAR}))?\b(?![.,:]?\d)", _date),
     rule(rf"\b(?P<month>{_MONTH})\.?[ -]{_DAY},?[ -](?P<year>{_YEAR})\b", _date),
     rule(rf"(?P<article>\b[Tt]he )?\b{_DAY}(?: of)?[ -](?P<month>{_SURE})\b\.?(?:,?[ -]?(?P<year>{_YEAR}))?\b", _date),
@@ -107,6 +125,7 @@ DATES: tuple[Rule, ...] = (
         rf"(?P=sign)(?P<year>{_YEAR}|(?<=/)\d\d)(?![\w/-])",
         _numeric_date,
     ),
+    rule(rf"({_SAID_DATE})(?:\s?[–—]\s?| - )(?=the \d|(?:{any_of(_MONTHS)}) \d)", r"\1 to "),
     rule(
         rf"\b({_YEAR})\s?[–—-]\s?({_YEAR})\b(?!\s?(?:kg|km|m)\b)", lambda m: f"{said_year(m[1])} to {said_year(m[2])}"
     ),
