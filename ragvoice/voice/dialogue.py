@@ -202,14 +202,15 @@ class Dialogue:
         self._answers.drop_untold()
 
     def _go_on(self, probability: float) -> None:
-        """The person speaks on: recognise what there is from time to time."""
-        if not self._endpointer.speaking or self._endpointer.paused:
+        """The person speaks on: recognise what there is from time to time; so, too, in a silence that has no end."""
+        if not self._endpointer.speaking:
             return
-        self._since_partial_s += WINDOW_S
-        if self.unrecognised_s > MAX_STRETCH_S:
+        if self.unrecognised_s > MAX_STRETCH_S and self._wanted != "pause":
             self._want("overlong")
-        elif self._job is None and self._since_partial_s >= self._partial_gap_s and probability >= THRESHOLD:
-            self._recognise("partial")
+        elif not self._endpointer.paused:
+            self._since_partial_s += WINDOW_S
+            if self._job is None and self._since_partial_s >= self._partial_gap_s and probability >= THRESHOLD:
+                self._recognise("partial")
 
     def _speech_ended(self, event: SpeechEnded) -> None:
         self._ended_at_s = event.at_s

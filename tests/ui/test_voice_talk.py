@@ -140,3 +140,17 @@ def test_what_was_said_of_an_answer_that_failed_can_be_stopped_until_it_has_been
         sent.push(talk.state);
     """
     assert sent_by(script) == ["(end)", "speaking"]
+
+
+def test_a_question_that_was_stopped_while_it_waited_for_others_waits_no_longer():
+    script = """
+        hear("input_audio_buffer.speech_started");
+        hear("input_audio_buffer.speech_stopped");
+        hear("ragvoice.waiting", { ahead: 3 });
+        await talk.toggle();
+        sent.push(`${talk.state} ${talk.note}`);
+        hear("ragvoice.waiting", { ahead: 2 }); // was on its way
+        hear("ragvoice.interrupted", { heard_text: "" });
+        sent.push(`${talk.state} ${talk.note}`);
+    """
+    assert sent_by(script) == ["response.cancel", "listening ", "listening "]

@@ -553,6 +553,22 @@ def test_an_hour_without_a_pause_is_recognised_in_pieces(scene: Scene) -> None:
     assert question.text.count("part") >= 3
 
 
+def test_an_hour_of_silence_before_the_turn_is_ended_by_hand_is_not_kept() -> None:
+    scene = Scene(LoopOptions(pause_s=1e5, patient_pause_s=1e5))
+    scene.speak(0.8)
+    scene.silence(0.25)
+    scene.recognise(QUESTION)
+    for _ in range(20):
+        scene.silence(10)
+        scene.recognise("")
+        assert scene.dialogue.unrecognised_s < 45
+    scene.give(Commit())
+
+    question = scene.last(StartTurn).question
+    assert isinstance(question, Transcription)
+    assert question.text == QUESTION
+
+
 @pytest.mark.parametrize("echo", ["half_duplex", "correlated"])
 def test_its_own_voice_does_not_interrupt_it(echo: str) -> None:
     scene = Scene(LoopOptions(echo=echo))  # type: ignore[arg-type]

@@ -160,6 +160,7 @@ class Talk {
     this.audio.silence();
     this.cut = this.response;
     this.item = null;
+    this.note = "";
     this.rest();
   }
 
@@ -251,6 +252,10 @@ const HANDLERS = {
   "ragvoice.resumed": (talk) => talk.audio.resume(),
   "ragvoice.interrupted": (talk, { heard_text }) => {
     if (talk.audio.playing) talk.quiet();
+    else if (talk.state === "thinking") {
+      talk.note = ""; // how many were before it
+      talk.rest();
+    }
     // Of one that was not finished and of which nothing was heard there is nothing to show.
     if (heard_text || talk.turn) talk.turnOver({ turn_id: talk.turn ?? talk.response, interrupted: true });
   },
