@@ -52,6 +52,17 @@ def test_the_button_at_the_end_of_a_question_asks_it():
     assert sent_by('hear("input_audio_buffer.speech_started"); await talk.toggle();') == ["input_audio_buffer.commit"]
 
 
+def test_the_button_just_after_the_end_of_a_question_does_not_stop_its_answer():
+    script = """
+        hear("input_audio_buffer.speech_started");
+        hear("input_audio_buffer.speech_stopped");
+        await talk.toggle();
+        sent.push(`${talk.state} ${talk.microphone}`);
+        await talk.toggle();
+    """
+    assert sent_by(script) == ["thinking false", "response.cancel"]
+
+
 def test_the_button_while_nobody_speaks_only_ends_the_listening():
     assert sent_by("await talk.toggle();") == []
 
@@ -124,7 +135,7 @@ def test_who_stops_a_question_before_its_answer_has_begun_does_not_stop_the_one_
         hear("response.done", { response: { id: "r1", status: "completed" } });
         hear("input_audio_buffer.speech_started");
         hear("input_audio_buffer.speech_stopped");
-        await talk.toggle();
+        talk.interrupt();
         hear("ragvoice.interrupted", { heard_text: "" });
     """
     assert sent_by(script) == ["t1", "response.cancel"]
@@ -147,7 +158,7 @@ def test_a_question_that_was_stopped_while_it_waited_for_others_waits_no_longer(
         hear("input_audio_buffer.speech_started");
         hear("input_audio_buffer.speech_stopped");
         hear("ragvoice.waiting", { ahead: 3 });
-        await talk.toggle();
+        talk.interrupt();
         sent.push(`${talk.state} ${talk.note}`);
         hear("ragvoice.waiting", { ahead: 2 }); // was on its way
         hear("ragvoice.interrupted", { heard_text: "" });

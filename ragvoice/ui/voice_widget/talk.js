@@ -17,6 +17,7 @@ const TROUBLES = {
   NotReadableError: WORDS.taken,
 };
 const TICKET_S = 45;
+const JUST_MS = 500;
 const WAITING_FRAMES = 500; // ten seconds of speech while the connection opens
 
 class Talk {
@@ -107,7 +108,9 @@ class Talk {
   }
 
   async toggle() {
-    if (this.state === "thinking" || this.state === "speaking") return this.interrupt();
+    // Who wanted to end a question that has ended just now does not want to stop its answer.
+    const ends = this.microphone && this.state === "thinking" && Date.now() - this.endedAt < JUST_MS;
+    if (!ends && (this.state === "thinking" || this.state === "speaking")) return this.interrupt();
     if (this.microphone) return this.mute();
     if (this.opening) return; // the browser asks still
     this.trouble = "";
@@ -218,7 +221,7 @@ const HANDLERS = {
     Object.assign(talk, { state: "hearing", question: "", answer: "", note: "", trouble: "", item: null, turn: null });
   },
   "ragvoice.partial": (talk, { text }) => (talk.question = text),
-  "input_audio_buffer.speech_stopped": (talk) => (talk.state = "thinking"),
+  "input_audio_buffer.speech_stopped": (talk) => Object.assign(talk, { state: "thinking", endedAt: Date.now() }),
   "conversation.item.input_audio_transcription.completed": (talk, { transcript }) => (talk.question = transcript),
   "ragvoice.nothing_heard": (talk) => {
     talk.rest();
