@@ -27,6 +27,11 @@ def speakable(text: str) -> str:
     return " ".join(text.split()).strip()
 
 
+def without_commands(text: str) -> str:
+    """Without control characters, which end the input of espeak-ng, and what it and `say` would obey: SSML, [[...]]."""
+    return "".join(" " if unicodedata.category(sign)[0] == "C" or sign in "[]<>" else sign for sign in text)
+
+
 _GROUPED = re.compile(r"(?<![\w.,'’])\d{1,3}(?:[\u00a0\u202f\u2009'’]\d{3})+(?![\w'’])")
 """1'000 and 1 000, where the space does not break."""
 _ALIKE = str.maketrans(
