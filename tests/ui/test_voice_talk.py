@@ -165,3 +165,21 @@ def test_a_question_that_was_stopped_while_it_waited_for_others_waits_no_longer(
         sent.push(`${talk.state} ${talk.note}`);
     """
     assert sent_by(script) == ["response.cancel", "listening ", "listening "]
+
+
+def test_a_connection_that_is_lost_twice_within_seconds_is_made_again():
+    script = """
+        const wanted = () => sent.filter((what) => what === "ticket_wanted").length;
+        const component = { setTriggerValue: (name) => sent.push(name) };
+        const lose = () => { talk.attempts = -8; talk.lost(1006); };
+        const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+        talk.attach({ ticket: "t", conversation_id: "c", path: "/" }, component);
+        lose();
+        await later(20);
+        talk.attach({ ticket: "t2", conversation_id: "c", path: "/" }, component);
+        lose();
+        talk.asked -= 4950; // seconds later
+        await later(150);
+        sent.push(String(wanted()));
+    """
+    assert sent_by(script) == ["ticket_wanted", "ticket_wanted", "2"]

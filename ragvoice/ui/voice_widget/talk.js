@@ -17,6 +17,7 @@ const TROUBLES = {
   NotReadableError: WORDS.taken,
 };
 const TICKET_S = 45;
+const ASK_AGAIN_MS = 5000;
 const JUST_MS = 500;
 const WAITING_FRAMES = 500; // ten seconds of speech while the connection opens
 
@@ -51,11 +52,10 @@ class Talk {
     clearTimeout(this.timer);
     this.timer = null;
     if (this.used || Date.now() - this.ticketAt > 1000 * TICKET_S) {
-      if (!this.asked || Date.now() - this.asked > 5000) {
-        this.asked = Date.now();
-        this.component.setTriggerValue("ticket_wanted", this.asked);
-      }
-      return; // `attach` comes with a new one
+      const soon = ASK_AGAIN_MS - (Date.now() - (this.asked ?? -Infinity));
+      if (soon > 0) this.timer = setTimeout(() => this.connect(), soon);
+      else this.component.setTriggerValue("ticket_wanted", (this.asked = Date.now())); // `attach` comes with a new one
+      return;
     }
     this.used = true;
     const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${this.path}`;
