@@ -137,7 +137,7 @@ AMOUNTS: tuple[Rule, ...] = (
     rule(rf"(?<![\w.,])({_WHOLE})(?!,?\d)", lambda m: m[1].replace(",", "")),
     rule(r"(?<=\d)\s?%", " percent"),
     rule(rf"(?<![\w.,])(?P<number>\d+(?:\.\d+)?)(?P<joint>[ -]?)(?P<unit>{any_of(_UNITS)})(?![\w/²³'])", _unit),
-    rule(r"(?P<number>\d+(?:\.\d+)?)\s?°\s?(?P<scale>[CF])?\b", _degrees),
+    rule(r"(?P<number>\d+(?:\.\d+)?)\s?°(?:\s?(?P<scale>[CF])\b)?", _degrees),
     rule(r"(?<![\w)])[-−](?=\.?\d)", "minus "),
     rule(r"(?<![\w)])\+(?=\d)", "plus "),
     rule(r"\s?±\s?", " plus or minus "),

@@ -7,6 +7,8 @@ import re
 from ragvoice.speech.rules import TO, Rule, any_of, rule
 
 _MONTHS = "January February March April May June July August September October November December".split()
+_WEEK = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+_WEEKDAY = r"(?:Mon|Tues?|Wed(?:nes)?|Thu(?:rs)?|Fri|Sat(?:ur)?|Sun)(?:day)?\b"
 _NUMBERS = {"1": "first", "2": "second", "3": "third", "4": "fourth"}
 _YEAR = r"(?:1[5-9]|20)\d\d"
 _NAMES = [*_MONTHS, *(month[:3] for month in _MONTHS), "Sept"]
@@ -28,6 +30,11 @@ def said_year(year: str) -> str:
     return f"{year[:2]} oh {year[3]}" if year[2] == "0" else f"{year[:2]} {year[2:]}"
 
 
+def _full(name: str, names: list[str]) -> str:
+    """Sept -> September."""
+    return next(one for one in names if one[:3] == name[:3].title())
+
+
 def _ordinal(day: int) -> str:
     return f"{day}{'th' if 10 < day < 14 else {1: 'st', 2: 'nd', 3: 'rd'}.get(day % 10, 'th')}"
 
@@ -35,7 +42,7 @@ def _ordinal(day: int) -> str:
 def _date(match: re.Match[str]) -> str:
     """2025-03-01, March 1 2025 -> March 1st, 20 25; 1 Mar. 2025 -> the 1st of March, 20 25."""
     month, year = match["month"], match["year"]
-    name = _MONTHS[int(month) - 1] if month.isdigit() else next(m for m in _MONTHS if m[:3] == month[:3].title())
+    name = _MONTHS[int(month) - 1] if month.isdigit() else _full(month, _MONTHS)
     day = _ordinal(int(match["day"]))
     said = f"the {day} of {name}" if "article" in match.groupdict() else f"{name} {day}"
     return said + (f", {said_year(year)}" if year else "")
@@ -49,7 +56,7 @@ def _days(match: re.Match[str]) -> str:
     if "year" not in match.groupdict():
         return f"the {_ordinal(first)} to {last}"
     year = f", {said_year(match['year'])}" if match["year"] else ""
-    return f"{match['month']} {_ordinal(first)} to {_ordinal(last)}{year}"
+    return f"{_full(match['month'], _MONTHS)} {_ordinal(first)} to {_ordinal(last)}{year}"
 
 
 def _numeric_date(match: re.Match[str]) -> str:
@@ -119,7 +126,12 @@ DATES: tuple[Rule, ...] = (
     rule(rf"\b(?P<month>{_MONTH})\.?[ -]{_DAY},?[ -](?P<year>{_YEAR})\b", _date),
     rule(rf"(?P<article>\b[Tt]he )?\b{_DAY}(?: of)?[ -](?P<month>{_SURE})\b\.?(?:,?[ -]?(?P<year>{_YEAR}))?\b", _date),
     rule(rf"(?P<article>\b[Tt]he )?\b{_DAY}(?: of)?[ -](?P<month>{_MONTH})\b\.?,?[ -]?(?P<year>{_YEAR})\b", _date),
-    rule(rf"\b({_MONTH})\.? ({_YEAR})\b", lambda m: f"{m[1]} {said_year(m[2])}"),
+    rule(rf"\b({_SURE})\b\.?{TO}(?=(?:{_SURE})\b)", lambda m: f"{_full(m[1], _MONTHS)} to "),
+    rule(rf"\b({_MONTH})\.? ({_YEAR})\b", lambda m: f"{_full(m[1], _MONTHS)} {said_year(m[2])}"),
+    rule(
+        rf"\b({_WEEKDAY})\.?{TO}({_WEEKDAY})(?:\.(?!\s+[A-Z]|\s*$))?",
+        lambda m: f"{_full(m[1], _WEEK)} to {_full(m[2], _WEEK)}",
+    ),
     rule(
         r"(?<![\w./-])(?P<first>0?[1-9]|[12]\d|3[01])(?P<sign>[/.-])(?P<second>0?[1-9]|[12]\d|3[01])"
         rf"(?P=sign)(?P<year>{_YEAR}|(?<=/)\d\d)(?![\w/-])",
@@ -140,6 +152,7 @@ DATES: tuple[Rule, ...] = (
         r"(?:\b[Tt]he )?\b(?P<kind>Q)(?P<number>[1-4])(?:(?: of | ?'|[-/ ])(?P<year>20\d\d|19\d\d|(?<=')\d\d))?\b",
         _period,
     ),
+    rule(rf"(?<= quarter){TO}(?=the )", " to "),
     rule(r"(?:\b[Tt]he )?\b(?P<kind>H)(?P<number>[12])(?: of | ?'|[-/ ])(?P<year>20\d\d|(?<=')\d\d)\b", _period),
     rule(
         r"(?<![\w:.])(?P<hour>\d\d?):(?P<minute>[0-5]\d):(?P<second>[0-5]\d)(?![:\d])(?:\s?" + _HALF + ")?", _duration

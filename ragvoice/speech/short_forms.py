@@ -40,7 +40,7 @@ _COMMON_ENDINGS = r"com|org|net|io|eu|info|gov|edu|int|app|dev|ai|co\.uk|ac\.uk|
 
 
 def _telephone(match: re.Match[str]) -> str:
-    groups = re.findall(r"\d+", match[0])
+    groups = re.findall(r"\d+", match[0].replace("(0)", " "))
     said = ", ".join("800" if group == "800" else spelt(group) for group in groups)
     return f"plus {said}" if match[0].startswith("+") else said
 
@@ -83,6 +83,8 @@ PLACES: tuple[Rule, ...] = (
     rule(
         r"(?:(?:\+\d{1,3}|(?<![\w-])1)[\s.-]?)?(?:\(\d{2,5}\)[\s.-]?|(?<![\w.,-])\d{3}[.-]|(?<=1[-. ])\d{3}[.-])"
         r"\d{3,4}[\s.-]\d{3,5}(?:-\d+)?(?![\w-])"
+        r"|\+\d{1,3}\s?\(0\)\s?\d{2,8}(?:[\s./-]\d{2,8}){1,4}\b"
+        r"|(?<![\w.,/-])0\d{2,4}[ /]\d{3,8}(?:[ -]\d{2,5})?(?![\w-])"
         r"|\+\d{1,3}(?:[\s./-]\(?\d{2,8}\)?){2,5}\b|(?<![\w-])\d{3}-\d\d-\d{4}(?![\w-])",
         _telephone,
     ),
