@@ -279,6 +279,8 @@ def test_an_answer_in_writing(door):
 
     assert [e["delta"] for e in events if e["type"] == "response.output_text.delta"] == ["You get 25 days.", " A year."]
     assert not [name for name in types(events) if name.startswith("response.output_audio")]
+    # Its sound, which nobody plays, does not say how much was read when it is interrupted.
+    assert door.loop.calls.count(("played", float("inf"))) == 2
 
 
 def test_the_client_stops_an_answer_and_says_how_much_was_heard(door):
