@@ -12,7 +12,7 @@ import pytest
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
 
 _HARNESS = """
-const WORKLETS = "", opened = [], asked = [];
+const WORKLETS = "", opened = [], asked = [], messages = [];
 class AudioContext {
   constructor() { Object.assign(this, { state: AudioContext.begins, sampleRate: 24000, destination: {} }); }
   audioWorklet = { addModule: async () => {} };
@@ -24,7 +24,10 @@ class AudioContext {
   }
 }
 AudioContext.begins = "suspended";
-globalThis.AudioWorkletNode = class { constructor() { this.port = { postMessage() {} }; } connect() {} };
+globalThis.AudioWorkletNode = class {
+  port = { postMessage: (told) => messages.push(told) };
+  connect() {}
+};
 const tracks = () => opened.map((track) => track.state).join(" ");
 const allow = () => {
   const track = { state: "live", stop() { this.state = "stopped"; } };
@@ -70,6 +73,19 @@ def test_a_second_click_while_the_browser_asks_opens_no_second_microphone():
         see([times, tracks()]);
     """
     assert seen_by(script) == [1, "live"]
+
+
+def test_the_microphone_is_given_back_when_the_button_is_pressed_again():
+    script = """
+        const click = talk.toggle();
+        await later();
+        allow();
+        await click;
+        messages.length = 0;
+        await talk.toggle();
+        see([tracks(), messages[0]]);
+    """
+    assert seen_by(script) == ["stopped", "over"]
 
 
 def test_who_leaves_the_page_while_the_browser_asks_is_not_heard():

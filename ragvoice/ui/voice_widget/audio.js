@@ -57,7 +57,10 @@ class Audio24 {
   deafen() {
     this.stream?.getTracks().forEach((track) => track.stop());
     this.microphone?.disconnect();
-    if (this.capture) this.capture.port.onmessage = null;
+    if (this.capture) {
+      this.capture.port.onmessage = null;
+      this.capture.port.postMessage("over"); // or it would run as long as the page
+    }
     if (this.ears && this.ears !== this.context) this.ears.close();
     this.stream = this.microphone = this.capture = this.ears = null;
   }
