@@ -17,7 +17,8 @@ from ragvoice.datatypes import AudioChunk
 from ragvoice.errors import UsageError
 
 TELEPHONE_HZ = 8_000
-MAX_RATE_HZ = 48_000
+MAX_RATE_HZ = 192_000
+"""Of a microphone that a browser does not resample."""
 DEFAULT_RATE_HZ = 24_000
 _LAWS = {"audio/pcmu": "ULAW", "audio/pcma": "ALAW"}
 """As libsndfile calls them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from ragvoice.server.session import Session
 from ragvoice.server.sign_ins import SignIns
 from ragvoice.server.tickets import Admitted
 from ragvoice.voice.events import Failed, VoiceEvent
+from ragvoice.voicebot import Said, SaidOn
 
 NOT_ADMITTED = 4401
 """Code with which a connection is closed."""
@@ -252,6 +254,8 @@ class Connection:
                 if self._closed or asyncio_loop.is_closed():
                     break
                 asyncio.run_coroutine_threadsafe(self._put(translated), asyncio_loop).result()
+            if self._session.modality == "text" and isinstance(event, Said | SaidOn):
+                live.played(math.inf)  # what is written is read at once
 
     async def _close_loop(self) -> None:
         live, self._live = self._live, None

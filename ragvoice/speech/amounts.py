@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ragvoice.speech.rules import Rule, any_of, rule, spelt
+from ragvoice.speech.rules import TO, Rule, any_of, rule, spelt
 
 _CENTS = ("cent", "cents")
 _MONEY = {  # symbol or code: (one, several, one of the hundredths, several of them)
@@ -54,8 +54,8 @@ _WHOLE = r"\d{1,3}(?:,\d{3})+|\d+"
 _AMOUNT = rf"(?P<whole>{_WHOLE}|(?=\.\d))(?:\.(?P<part>\d+))?"
 _CONTINENTAL = r"\d{1,3}(?:\.\d{3})+(?:,\d\d)?|\d+,\d\d"
 _CODE = any_of(_MONEY)
-_SCALE = r"(?:\s?(?P<scale>thousand|million|billion|trillion|[Mm]io|bn|mn|[kKmMbBtT])\b\.?)?"
-_TO = r"\s?[–—-]\s?"
+_SCALED = r"\s?(?P<scale>thousand|million|billion|trillion|[Mm]io|bn|mn|[kKmMbBtT])\b"
+_SCALE = rf"(?:{_SCALED}\.?)?"
 
 
 def _money(match: re.Match[str]) -> str:
@@ -112,31 +112,32 @@ AMOUNTS: tuple[Rule, ...] = (
         rf"(?:(?<=€)|(?<=€ )|(?<=(?:EUR|PLN|CHF) ))(?:{_CONTINENTAL})(?![.,]?\d)",
         _continental,
     ),
-    rule(rf"(?P<code>(?<!\w)(?:{_CODE}))\s?(?P<low>{_WHOLE}){_TO}(?=\d)", r"\g<low> to \g<code>"),
-    rule(rf"(?<=[\dkmMbn]){_TO}(?=(?:{_CODE})\s?\d)", " to "),
-    rule(
-        rf"(?<![\w.,-])((?:{_WHOLE})(?:\.\d+)?){_TO}(?=(?:{_WHOLE})(?:\.\d+)?{_SCALE}\s?(?:{_CODE})(?!\w))", r"\1 to "
-    ),
+    rule(rf"(?<=\d)(\s?(?:{_CODE})){TO}(?=\d[\d.,]*\s?(?:{_CODE})(?!\w))", r"\1 to "),
+    rule(rf"(?<!\w)(?<!\d\s)(?P<code>{_CODE})(?:(?<=[$€£¥₹])|\s)-(?=\.?\d)", r"minus \g<code>"),
+    rule(rf"(?P<code>(?<!\w)(?:{_CODE}))\s?(?P<low>{_WHOLE}){TO}(?=\d)", r"\g<low> to \g<code>"),
+    rule(rf"(?<=[\dkmMbn]){TO}(?=(?:{_CODE})\s?\d)", " to "),
+    rule(rf"(?<![\w.,-])((?:{_WHOLE})(?:\.\d+)?){TO}(?=(?:{_WHOLE})(?:\.\d+)?{_SCALE}\s?(?:{_CODE})(?!\w))", r"\1 to "),
     rule(rf"[-–]\s?(?=(?:{_CODE})\s?[\d.])", "minus "),
-    rule(rf"(?<![A-Za-z])(?P<code>{_CODE})\s?{_AMOUNT}{_SCALE}", _money),
+    rule(rf"(?<![A-Za-z])(?P<code>{_CODE})\s?{_AMOUNT}(?:{_SCALED}(?:\.(?!\s+[A-Z]|\s*$))?)?", _money),
     rule(rf"(?<![\w.,]){_AMOUNT}{_SCALE}\s?(?P<code>{_CODE})(?!\w)", _money),
     rule(rf"(?<=[a-z\d.])\s?/\s?({any_of(_PER)})\b(?!/)", lambda m: f" per {_PER[m[1]]}"),
     rule(rf"(?<![\w.,])(\d+)(?:st|nd|rd|th)?\s?/\s?({any_of(_UNITS)})\b(?!/)", lambda m: f"{m[1]} per {_UNITS[m[2]]}"),
+    rule(r"(?<![\w/.,-])24/7(?![\w/])", "24 7"),
     rule(
         r"(?<![\w/.,-])(?:(?P<whole>\d+) )?(?P<above>\d{1,2})/(?P<below>[2-9]|\d\d|100)(?:th|TH)?(?![\w/.])",
         _fraction,
     ),
     rule(
-        rf"{_NOT_WITHIN}(?P<low>(?:{_WHOLE})(?:\.\d+)?){_TO}(?P<high>(?:{_WHOLE})(?:\.\d+)?)(?![\w/,.-]*\d|-|\s?=)",
+        rf"{_NOT_WITHIN}(?P<low>(?:{_WHOLE})(?:\.\d+)?){TO}(?P<high>(?:{_WHOLE})(?:\.\d+)?)(?![\w/,.-]*\d|-|\s?=)",
         _range,
     ),
-    rule(rf"(?<=\d)\s?%{_TO}(?=\d)", " percent to "),
-    rule(rf"(?<=\d){_TO}(?=\d+(?:\.\d+)?\s?(?:%|percent|(?:{any_of(_UNITS)})\b))", " to "),
+    rule(rf"(?<=\d)\s?%{TO}(?=\d)", " percent to "),
+    rule(rf"(?<=\d){TO}(?=\d+(?:\.\d+)?\s?(?:%|percent|(?:{any_of(_UNITS)})\b))", " to "),
     rule(r"(?:(?<![\w.-])\d{9,}|(?<=\b[A-Z]{2})\d{6,})(?![\w-]|\.\d)", lambda m: f" {spelt(m[0])}"),
     rule(rf"(?<![\w.,])({_WHOLE})(?!,?\d)", lambda m: m[1].replace(",", "")),
     rule(r"(?<=\d)\s?%", " percent"),
     rule(rf"(?<![\w.,])(?P<number>\d+(?:\.\d+)?)(?P<joint>[ -]?)(?P<unit>{any_of(_UNITS)})(?![\w/²³'])", _unit),
-    rule(r"(?P<number>\d+(?:\.\d+)?)\s?°\s?(?P<scale>[CF])?\b", _degrees),
+    rule(r"(?P<number>\d+(?:\.\d+)?)\s?°(?:\s?(?P<scale>[CF])\b)?", _degrees),
     rule(r"(?<![\w)])[-−](?=\.?\d)", "minus "),
     rule(r"(?<![\w)])\+(?=\d)", "plus "),
     rule(r"\s?±\s?", " plus or minus "),

@@ -37,7 +37,8 @@ FORMATS = "wav,w64,aiff,au,caf,flac,ogg,mp3,aac,amr,mov,mp4,m4a,3gp,matroska,web
 def decode(data: bytes | Path, *, max_duration_s: float = MAX_DURATION_S) -> AudioChunk:
     """Read a recording of any container, rate and number of channels.
 
-    Channels are averaged. Where a file breaks off, the sound up to there is returned.
+    Channels are averaged. Where a file breaks off, the sound up to there is returned; a damaged part within it is left
+    out.
 
     :param data: the file's bytes, or where it lies.
     :param max_duration_s: a longer recording is refused; one hour takes 230 MB.
@@ -180,7 +181,7 @@ def _read_with_av(file: BinaryIO, max_samples: int) -> Iterator[NDArray[np.float
             if container.duration and container.duration / av.time_base > 1.05 * max_samples / SAMPLE_RATE_HZ:
                 # Said before an hour of decoding, where the header knows; `_checked` counts in any case.
                 raise _too_long(max_samples)
-            for block_tc in _resampled(container.decode(stream)):
+            for block_tc in _resampled(_frames(container, stream)):
                 heard = True
                 yield block_tc.mean(axis=1, dtype=np.float32)
     except (av.FFmpegError, ValueError, OverflowError, MemoryError) as error:
@@ -188,6 +189,20 @@ def _read_with_av(file: BinaryIO, max_samples: int) -> Iterator[NDArray[np.float
             raise AudioError(
                 "this is not a recording that can be read; send WAV, FLAC, MP3, M4A, OGG or WebM."
             ) from error
+
+
+def _frames(container: Any, stream: Any) -> Iterator[Any]:
+    """Without what is damaged: the recording goes on after it."""
+    import av
+
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.FFmpegError as error:  # decoders say in several ways that they cannot read it
+            if isinstance(error, MemoryError):
+                raise
+            continue
+        yield from frames
 
 
 def _resampled(frames: Any) -> Iterator[NDArray[np.float32]]:

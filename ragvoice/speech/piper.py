@@ -27,6 +27,7 @@ from ragvoice.speech.loudness import PAUSE_S, amplified, gain_for
 from ragvoice.speech.pieces import joined
 from ragvoice.speech.pronunciations import parts
 from ragvoice.speech.protocols import SoundInPieces
+from ragvoice.speech.speakable import without_commands
 from ragvoice.speech.vits import SPEAKER, Inputs, VitsNetwork
 
 _TIMEOUT_S = 20.0
@@ -195,8 +196,7 @@ def _has_words(text: str) -> bool:
 
 def _clauses(text: str) -> Iterator[tuple[str, str]]:
     """(words, mark): `Yes, at 10:30.` -> ("Yes", ","), ("at 10:30", "."); no clause too long for the voice."""
-    # A control character would end espeak-ng's input early; SSML and its own [[phonemes]] are not for documents to use.
-    text = "".join(" " if unicodedata.category(sign)[0] == "C" or sign in "[]<>" else sign for sign in text)
+    text = without_commands(text)
     for start, end in split_sentences(text):
         for match in _CLAUSE.finditer(text[start:end]):
             words = match["words"].strip()

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable
 Said = str | Callable[[re.Match[str]], str]
 Rule = tuple[re.Pattern[str], Said]
 
+TO = r"\s?[–—-]\s?"
+"""Between the ends of a range."""
+
 
 def rule(pattern: str, said: Said, flags: int = 0) -> Rule:
     return re.compile(pattern, flags), said

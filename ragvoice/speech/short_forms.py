@@ -40,7 +40,7 @@ _COMMON_ENDINGS = r"com|org|net|io|eu|info|gov|edu|int|app|dev|ai|co\.uk|ac\.uk|
 
 
 def _telephone(match: re.Match[str]) -> str:
-    groups = re.findall(r"\d+", match[0])
+    groups = re.findall(r"\d+", match[0].replace("(0)", " "))
     said = ", ".join("800" if group == "800" else spelt(group) for group in groups)
     return f"plus {said}" if match[0].startswith("+") else said
 
@@ -76,10 +76,15 @@ PLACES: tuple[Rule, ...] = (
     rule(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+(?:/[^\s<>\"']*)?", _address),
     rule(r"(?:https?://|\bwww\.)[^\s<>\"']+", _address),
     rule(rf"(?<![\w@./-])[a-z][a-z\d-]*(?:\.[a-z\d-]+)*\.(?:{_COMMON_ENDINGS})/[^\s<>\"']+", _address),
-    rule(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]\d)", lambda m: " dot ".join(map(spelt, m[0].split(".")))),
+    rule(
+        r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3})(?:/(\d\d?)\b)?(?![\d.]\d)",
+        lambda m: " dot ".join(map(spelt, m[1].split("."))) + (f" slash {m[2]}" if m[2] else ""),
+    ),
     rule(
         r"(?:(?:\+\d{1,3}|(?<![\w-])1)[\s.-]?)?(?:\(\d{2,5}\)[\s.-]?|(?<![\w.,-])\d{3}[.-]|(?<=1[-. ])\d{3}[.-])"
         r"\d{3,4}[\s.-]\d{3,5}(?:-\d+)?(?![\w-])"
+        r"|\+\d{1,3}\s?\(0\)\s?\d{2,8}(?:[\s./-]\d{2,8}){1,4}\b"
+        r"|(?<![\w.,/-])0\d{2,4}[ /]\d{3,8}(?:[ -]\d{2,5})?(?![\w-])"
         r"|\+\d{1,3}(?:[\s./-]\(?\d{2,8}\)?){2,5}\b|(?<![\w-])\d{3}-\d\d-\d{4}(?![\w-])",
         _telephone,
     ),
@@ -98,7 +103,6 @@ SHORT_FORMS: tuple[Rule, ...] = (
     rule(rf"(?<![\w.])({any_of(_BEFORE_NUMBER)})\s?(?=\d)", lambda m: f"{_BEFORE_NUMBER[m[1]]} "),
     rule(r"(?<![\w#])#(?=\d)", "number "),
     rule(r"\b[vV](?=\d+\.\d)", "version "),
-    rule(r"\b24/7\b", "24 7"),
     rule(rf"(?<!\w)({any_of(_CLOSING)})(?=\s+[A-Z]|\s*$)", lambda m: f"{_SHORT[m[1]]}."),
     rule(rf"(?<!\w)({any_of(_SHORT)})(?![^\W\d_])", lambda m: _SHORT[m[1]]),
     rule(rf"\b({any_of(_LETTERS)})\b", lambda m: " ".join(m[1].removesuffix("s")) + ("'s" if m[1][-1] == "s" else "")),

@@ -6,6 +6,7 @@ rewritten (benchmarks/spoken_text.py measures it). English; of other languages o
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from ragvoice.speech.amounts import AMOUNTS
@@ -18,6 +19,7 @@ _RULES = (*PLACES, *DATES, *AMOUNTS, *SHORT_FORMS, *SIGNS)
 
 def speakable(text: str) -> str:
     """The sentence as a person would read it aloud; one line, single spaces."""
+    text = _GROUPED.sub(lambda number: re.sub(r"\D", "", number[0]), text)
     text = without_markdown(text.translate(_ALIKE))
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
@@ -25,6 +27,13 @@ def speakable(text: str) -> str:
     return " ".join(text.split()).strip()
 
 
+def without_commands(text: str) -> str:
+    """Without control characters, which end the input of espeak-ng, and what it and `say` would obey: SSML, [[...]]."""
+    return "".join(" " if unicodedata.category(sign)[0] == "C" or sign in "[]<>" else sign for sign in text)
+
+
+_GROUPED = re.compile(r"(?<![\w.,'’])\d{1,3}(?:[\u00a0\u202f\u2009'’]\d{3})+(?![\w'’])")
+"""1'000 and 1 000, where the space does not break."""
 _ALIKE = str.maketrans(
     {"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2011": "-", "\u2212": "-", "’": "'", "\u200b": ""}
 )

@@ -11,6 +11,7 @@ from ragvoice.datatypes import AudioChunk
 from ragvoice.errors import ModelError, SpeechError
 from ragvoice.speech.audio import resample
 from ragvoice.speech.loudness import nothing, read_wav, sentence
+from ragvoice.speech.speakable import without_commands
 
 WORDS_A_MINUTE = 175
 """espeak-ng's own rate, and about that of `say`."""
@@ -40,6 +41,7 @@ class SystemTextToSpeech:
         """
         if not any(sign.isalnum() for sign in text):
             return nothing(self.sample_rate_hz)
+        text = without_commands(text)
         made = self._say(text) if sys.platform == "darwin" else self._espeak(text)
         return sentence(resample(made, self.sample_rate_hz).samples_t, self.sample_rate_hz)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +94,8 @@ def microphone_and_loudspeaker(hear: Callable[[AudioChunk], object], player: Pla
         ) from error
 
     def heard(samples: NDArray[np.float32], frames: int, when: object, status: object) -> None:
-        hear(AudioChunk(samples[:, 0].copy(), SAMPLE_RATE_HZ))
+        with suppress(AudioError):  # too much of it waits already; an exception would close the microphone
+            hear(AudioChunk(samples[:, 0].copy(), SAMPLE_RATE_HZ))
 
     def wanted(samples: NDArray[np.float32], frames: int, when: object, status: object) -> None:
         samples_t = player.pull(frames)

@@ -93,6 +93,8 @@ class Dialogue:
         self._unanswered: Transcription | None = None
         self._respond_soon = False
         """The latest turn is to be answered, and its words are not known yet."""
+        self._stopped = False
+        """Its answer was stopped before its words were known."""
         self._since_partial_s = 0.0
         self._partial_gap_s = self._options.partial_every_s
         self._job: _Job | None = None
@@ -139,6 +141,8 @@ class Dialogue:
                 self._clear()
             case Interrupt(heard_s):
                 self._answers.interrupt(now, heard_s)
+                if heard_s is None:  # else it is of an answer that has begun
+                    self._stop_what_comes()
             case Played(position_s):
                 self._answers.played(position_s, now)
             case Close():
@@ -182,6 +186,7 @@ class Dialogue:
         before = self._answers.unheard_question(self._now) if soon else None
         self._answers.interrupt(self._now, continues=before is not None)
         self._emit(event)
+        self._stopped = False
         if self._utterance is None:
             self._utterance = Utterance(before)
             for window_t in self._before:
@@ -197,14 +202,15 @@ class Dialogue:
         self._answers.drop_untold()
 
     def _go_on(self, probability: float) -> None:
-        """The person speaks on: recognise what there is from time to time."""
-        if not self._endpointer.speaking or self._endpointer.paused:
+        """The person speaks on: recognise what there is from time to time; so, too, in a silence that has no end."""
+        if not self._endpointer.speaking:
             return
-        self._since_partial_s += WINDOW_S
-        if self.unrecognised_s > MAX_STRETCH_S:
+        if self.unrecognised_s > MAX_STRETCH_S and self._wanted != "pause":
             self._want("overlong")
-        elif self._job is None and self._since_partial_s >= self._partial_gap_s and probability >= THRESHOLD:
-            self._recognise("partial")
+        elif not self._endpointer.paused:
+            self._since_partial_s += WINDOW_S
+            if self._job is None and self._since_partial_s >= self._partial_gap_s and probability >= THRESHOLD:
+                self._recognise("partial")
 
     def _speech_ended(self, event: SpeechEnded) -> None:
         self._ended_at_s = event.at_s
@@ -288,7 +294,7 @@ class Dialogue:
 
     def _settle(self, heard: Transcription) -> None:
         """The turn is over and its words are known."""
-        wanted = self._options.answer_at_once or self._respond_soon
+        wanted = (self._options.answer_at_once and not self._stopped) or self._respond_soon
         if not heard.text and not self._options.answer_silence:
             self._emit(NothingHeard())
             self._end_listening()
@@ -298,8 +304,19 @@ class Dialogue:
         if wanted:
             self._answers.tell(heard, self._now)
         else:
-            self._unanswered = heard
+            self._unanswered = None if self._options.answer_at_once else heard
             self._emit(Heard(heard))
+
+    def _stop_what_comes(self) -> None:
+        """Who stops the answer to a turn whose words are not known yet gets none; the words are told."""
+        if self._utterance is not None and not self._endpointer.speaking:
+            self._stopped = True
+            self._want_no_answer()
+
+    def _want_no_answer(self) -> None:
+        if self._respond_soon:
+            self._respond_soon = False
+            self._emit(NothingToAnswer())
 
     def _respond(self) -> None:
         question, self._unanswered = self._unanswered, None
@@ -330,9 +347,8 @@ class Dialogue:
             self._endpointer.end()
         self._utterance, self._final, self._wanted, self._prepared = None, None, None, ""
         self._before.clear()
-        if self._respond_soon:
-            self._respond_soon = False
-            self._emit(NothingToAnswer())
+        self._stopped = False
+        self._want_no_answer()
 
     def _emit(
         self, event: Partial | SpeechStarted | SpeechEnded | Heard | NothingHeard | NothingToAnswer | Failed

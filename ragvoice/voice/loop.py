@@ -125,7 +125,10 @@ class VoiceLoop:
         self._inbox.put(Typed(text))
 
     def interrupt(self, heard_s: float | None = None) -> None:
-        """Stop the answer. :param heard_s: how much of it was played; None is what `played` said last, and on."""
+        """Stop the answer, also the one to a turn that has ended and whose words are not known yet.
+
+        :param heard_s: how much of it was played, so one that has begun; None is what `played` said last, and on.
+        """
         self._inbox.put(Interrupt(heard_s))
 
     def played(self, seconds: float) -> None:

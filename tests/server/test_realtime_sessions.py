@@ -80,7 +80,7 @@ def test_an_answer_ends_before_turns_are_detected_in_another_way(door):
         ({"output_modalities": ["smell"]}, "output_modalities"),
         ({"audio": {"input": {"format": {"type": "audio/opus"}}}}, "audio/pcm, audio/pcmu or audio/pcma"),
         ({"audio": {"input": {"format": {"type": "audio/pcmu", "rate": 16_000}}}}, "8000; leave it out"),
-        ({"audio": {"output": {"format": {"type": "audio/pcm", "rate": 96_000}}}}, "8000 to 48000"),
+        ({"audio": {"output": {"format": {"type": "audio/pcm", "rate": 400_000}}}}, "8000 to 192000"),
         ({"audio": {"input": {"turn_detection": {"silence_duration_ms": 5}}}}, "100 to 10000"),
     ],
 )

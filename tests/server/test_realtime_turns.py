@@ -140,6 +140,16 @@ def test_the_sound_of_the_microphone_comes_in_base64_and_in_binary_frames(door):
     assert len(loop.heard) == 2
 
 
+def test_a_microphone_that_a_browser_does_not_resample_is_heard_at_its_own_rate(door):
+    with door.connected() as socket:
+        session = {"audio": {"input": {"format": {"type": "audio/pcm", "rate": 96_000}}}}
+        socket.send_json({"type": "session.update", "session": session})
+        assert socket.receive_json()["type"] == "session.updated"
+        loop = started(door, socket)
+
+    assert [chunk.sample_rate_hz for chunk in loop.heard] == [96_000]
+
+
 def test_no_loop_is_opened_before_there_is_something_to_hear_and_a_lost_client_closes_it(door):
     with door.connected():
         assert not door.loops
@@ -269,6 +279,8 @@ def test_an_answer_in_writing(door):
 
     assert [e["delta"] for e in events if e["type"] == "response.output_text.delta"] == ["You get 25 days.", " A year."]
     assert not [name for name in types(events) if name.startswith("response.output_audio")]
+    # Its sound, which nobody plays, does not say how much was read when it is interrupted.
+    assert door.loop.calls.count(("played", float("inf"))) == 2
 
 
 def test_the_client_stops_an_answer_and_says_how_much_was_heard(door):

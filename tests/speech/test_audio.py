@@ -86,6 +86,14 @@ def test_a_file_that_breaks_off_gives_the_sound_up_to_there() -> None:
     assert decode(whole[: len(whole) // 2]).duration_s == pytest.approx(0.5, abs=0.05)
 
 
+def test_a_recording_is_heard_beyond_a_damaged_part() -> None:
+    whole = encoded(np.tile(sine(16_000), 10), 16_000, "MP3")
+    third = len(whole) // 3
+    damaged = whole[:third] + bytes(500) + whole[third + 500 :]
+
+    assert 9 < decode(damaged).duration_s < 10
+
+
 WAV = encoded(sine(16_000), 16_000, "WAV", "PCM_16")
 
 

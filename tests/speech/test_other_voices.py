@@ -124,6 +124,13 @@ def test_a_voice_that_the_system_does_not_have_is_an_error() -> None:
         SystemTextToSpeech(speed=3)
 
 
+def test_a_document_does_not_command_the_voice_of_the_system() -> None:
+    voice = SystemTextToSpeech()
+    plain = voice.synthesise("Closed  h@l'oU  on Monday, at five.")
+    for text in ("Closed [[h@l'oU]] on Monday, at five.", "Closed  h@l'oU  on Monday,\0at five."):
+        assert np.array_equal(voice.synthesise(text).samples_t, plain.samples_t)
+
+
 @pytest.mark.parametrize("text", ["", "  ", "...!"])
 def test_nothing_to_say_asks_nobody(text: str) -> None:
     assert not len(SystemTextToSpeech("zzz").synthesise(text).samples_t)

@@ -119,3 +119,14 @@ def test_a_pause_is_silence_after_a_hundredth_of_a_second_and_loses_nothing():
 
     assert result["silence"] == 0
     assert 400 < result["faded"] < 480  # only what fades out and in is softer
+
+
+def test_a_microphone_that_nobody_listens_to_costs_nothing():
+    result = run("""
+        const capture = new processors["ragvoice-capture"]();
+        const before = capture.process([[new Float32Array(128)]]);
+        capture.port.onmessage?.({ data: "over" });
+        console.log(JSON.stringify({ before, after: capture.process([[]]) }));
+    """)
+
+    assert result == {"before": True, "after": False}

@@ -18,6 +18,7 @@ class Audio24 {
   deafen() {}
   silence() {}
   begin() {}
+  end() { sent.push("(end)"); }
   pause() { sent.push("(pause)"); }
   resume() { sent.push("(resume)"); }
 }
@@ -49,6 +50,17 @@ def sent_by(script: str) -> list[str]:
 
 def test_the_button_at_the_end_of_a_question_asks_it():
     assert sent_by('hear("input_audio_buffer.speech_started"); await talk.toggle();') == ["input_audio_buffer.commit"]
+
+
+def test_the_button_just_after_the_end_of_a_question_does_not_stop_its_answer():
+    script = """
+        hear("input_audio_buffer.speech_started");
+        hear("input_audio_buffer.speech_stopped");
+        await talk.toggle();
+        sent.push(`${talk.state} ${talk.microphone}`);
+        await talk.toggle();
+    """
+    assert sent_by(script) == ["thinking false", "response.cancel"]
 
 
 def test_the_button_while_nobody_speaks_only_ends_the_listening():
@@ -112,3 +124,62 @@ def test_no_draft_outlives_its_answer():
         sent.push(talk.draft);
     """
     assert sent_by(script) == ["", ""]
+
+
+def test_who_stops_a_question_before_its_answer_has_begun_does_not_stop_the_one_before():
+    script = """
+        talk.component.setTriggerValue = (name, { turn_id }) => sent.push(turn_id);
+        hear("response.created", { response: { id: "r1" } });
+        hear("response.output_item.added", { item: { id: "i1" } });
+        hear("ragvoice.answer", { turn_id: "t1", outcome: "answered" });
+        hear("response.done", { response: { id: "r1", status: "completed" } });
+        hear("input_audio_buffer.speech_started");
+        hear("input_audio_buffer.speech_stopped");
+        talk.interrupt();
+        hear("ragvoice.interrupted", { heard_text: "" });
+    """
+    assert sent_by(script) == ["t1", "response.cancel"]
+
+
+def test_what_was_said_of_an_answer_that_failed_can_be_stopped_until_it_has_been_played():
+    script = """
+        hear("response.created", { response: { id: "r1" } });
+        talk.audio.playing = true;
+        talk.state = "speaking";
+        hear("error", { error: { message: "no memory" } });
+        hear("response.done", { response: { id: "r1", status: "failed" } });
+        sent.push(talk.state);
+    """
+    assert sent_by(script) == ["(end)", "speaking"]
+
+
+def test_a_question_that_was_stopped_while_it_waited_for_others_waits_no_longer():
+    script = """
+        hear("input_audio_buffer.speech_started");
+        hear("input_audio_buffer.speech_stopped");
+        hear("ragvoice.waiting", { ahead: 3 });
+        talk.interrupt();
+        sent.push(`${talk.state} ${talk.note}`);
+        hear("ragvoice.waiting", { ahead: 2 }); // was on its way
+        hear("ragvoice.interrupted", { heard_text: "" });
+        sent.push(`${talk.state} ${talk.note}`);
+    """
+    assert sent_by(script) == ["response.cancel", "listening ", "listening "]
+
+
+def test_a_connection_that_is_lost_twice_within_seconds_is_made_again():
+    script = """
+        const wanted = () => sent.filter((what) => what === "ticket_wanted").length;
+        const component = { setTriggerValue: (name) => sent.push(name) };
+        const lose = () => { talk.attempts = -8; talk.lost(1006); };
+        const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+        talk.attach({ ticket: "t", conversation_id: "c", path: "/" }, component);
+        lose();
+        await later(20);
+        talk.attach({ ticket: "t2", conversation_id: "c", path: "/" }, component);
+        lose();
+        talk.asked -= 4950; // seconds later
+        await later(150);
+        sent.push(String(wanted()));
+    """
+    assert sent_by(script) == ["ticket_wanted", "ticket_wanted", "2"]

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -125,3 +127,24 @@ def test_without_sounddevice_it_is_said_what_to_install(monkeypatch: pytest.Monk
 
     with pytest.raises(AudioError, match=r"ragvoice\[talk\].*--input"), microphone_and_loudspeaker(print, Player(1000)):
         pass
+
+
+def test_a_microphone_lives_on_where_too_much_sound_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    callbacks = list[Callable[..., None]]()
+
+    def stream(*_: object, callback: Callable[..., None], **__: object) -> nullcontext[None]:
+        callbacks.append(callback)
+        return nullcontext()
+
+    fake = SimpleNamespace(InputStream=stream, OutputStream=stream, PortAudioError=OSError)
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    heard = list[AudioChunk]()
+
+    def hear(chunk: AudioChunk) -> None:
+        heard.append(chunk)
+        raise AudioError("120 s of sound are waiting to be recognised; send sound no faster than it is spoken.")
+
+    with microphone_and_loudspeaker(hear, Player(1000)):
+        microphone, _ = callbacks
+        microphone(np.ones((320, 1), np.float32), 320, None, None)
+    assert [len(chunk.samples_t) for chunk in heard] == [320]

@@ -278,6 +278,41 @@ def test_the_caller_may_know_better_how_much_was_heard(scene: Scene) -> None:
     assert events(scene.give(Interrupt(heard_s=1.0))) == [Interrupted("You get", 1.0, "t7")]
 
 
+def test_an_answer_is_stopped_before_the_words_of_its_question_are_known(scene: Scene) -> None:
+    scene.speak(0.8)
+    scene.silence(1.6)
+    scene.give(Interrupt())
+    told = events(scene.recognise(QUESTION))
+    assert [type(event) for event in told] == [Partial, Heard]
+    assert StartTurn not in scene.kinds()
+    assert scene.give(Respond()) == [Emit(NothingToAnswer())]
+
+    asked(scene)  # it was that one alone
+    assert scene.kinds().count(StartTurn) == 1
+
+
+def test_who_goes_on_after_stopping_wants_an_answer(scene: Scene) -> None:
+    scene.speak(0.8)
+    scene.silence(1.6)
+    scene.give(Interrupt())
+    scene.speak(0.8)
+    scene.silence(1.6)
+    scene.recognise("How many")
+    scene.recognise(QUESTION)
+    assert scene.kinds().count(StartTurn) == 1
+
+
+def test_a_question_that_waits_for_its_client_is_not_lost_by_a_stop() -> None:
+    scene = Scene(LoopOptions(answer_at_once=False))
+    scene.speak(0.8)
+    scene.silence(1.6)
+    scene.give(Respond())
+    assert scene.give(Interrupt()) == [Emit(NothingToAnswer())]
+    scene.recognise(QUESTION)
+    assert StartTurn not in scene.kinds()
+    assert [type(action) for action in scene.give(Respond())] == [StartTurn, LetGo]
+
+
 def test_an_answer_that_has_been_played_is_not_interrupted(scene: Scene) -> None:
     asked(scene)
     scene.answer(said("You get 25 days.", 2.0), answer("You get 25 days."), ends=True)
@@ -516,6 +551,22 @@ def test_an_hour_without_a_pause_is_recognised_in_pieces(scene: Scene) -> None:
     assert isinstance(question, Transcription)
     assert question.text.endswith("the end.")
     assert question.text.count("part") >= 3
+
+
+def test_an_hour_of_silence_before_the_turn_is_ended_by_hand_is_not_kept() -> None:
+    scene = Scene(LoopOptions(pause_s=1e5, patient_pause_s=1e5))
+    scene.speak(0.8)
+    scene.silence(0.25)
+    scene.recognise(QUESTION)
+    for _ in range(20):
+        scene.silence(10)
+        scene.recognise("")
+        assert scene.dialogue.unrecognised_s < 45
+    scene.give(Commit())
+
+    question = scene.last(StartTurn).question
+    assert isinstance(question, Transcription)
+    assert question.text == QUESTION
 
 
 @pytest.mark.parametrize("echo", ["half_duplex", "correlated"])

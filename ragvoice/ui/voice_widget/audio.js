@@ -4,8 +4,8 @@ const RATE = 24000;
 const LONGEST_PAUSE_MS = 1000;
 
 class Audio24 {
-  constructor({ onFrame, onPosition, onEnded }) {
-    Object.assign(this, { onFrame, onPosition, onEnded });
+  constructor({ onFrame, onPosition, onEnded, onUnplugged }) {
+    Object.assign(this, { onFrame, onPosition, onEnded, onUnplugged });
     this.playing = false;
     this.speed = 1;
   }
@@ -21,7 +21,8 @@ class Audio24 {
         this.player.connect(this.context.destination);
       });
     }
-    await Promise.all([this.opened, this.context.state === "suspended" ? this.context.resume() : null]);
+    // Safari has a third state, after a telephone call: interrupted.
+    await Promise.all([this.opened, this.context.state === "running" ? null : this.context.resume()]);
   }
 
   async listen() {
@@ -30,16 +31,24 @@ class Audio24 {
     this.stream = await navigator.mediaDevices.getUserMedia({
       audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 },
     });
-    this.ears = this.context;
     try {
-      this.microphone = this.ears.createMediaStreamSource(this.stream);
-    } catch {
-      // Some browsers do not resample a microphone: take it at its own rate and let the server do it.
-      this.ears = new AudioContext();
-      await this.ears.audioWorklet.addModule(this.url);
-      this.microphone = this.ears.createMediaStreamSource(this.stream);
+      // Whoever has left the page while the browser asked is not heard.
+      if (!this.context) throw new DOMException("the page was left", "AbortError");
+      for (const track of this.stream.getTracks()) track.onended = () => this.onUnplugged();
+      this.ears = this.context;
+      try {
+        this.microphone = this.ears.createMediaStreamSource(this.stream);
+      } catch {
+        // Some browsers do not resample a microphone: take it at its own rate and let the server do it.
+        this.ears = new AudioContext();
+        await this.ears.audioWorklet.addModule(this.url);
+        this.microphone = this.ears.createMediaStreamSource(this.stream);
+      }
+      this.capture = new AudioWorkletNode(this.ears, "ragvoice-capture", { numberOfOutputs: 0 });
+    } catch (error) {
+      this.deafen();
+      throw error;
     }
-    this.capture = new AudioWorkletNode(this.ears, "ragvoice-capture", { numberOfOutputs: 0 });
     this.capture.port.onmessage = ({ data }) => this.onFrame(data.pcm, data.level);
     this.microphone.connect(this.capture);
     return this.ears.sampleRate;
@@ -48,7 +57,10 @@ class Audio24 {
   deafen() {
     this.stream?.getTracks().forEach((track) => track.stop());
     this.microphone?.disconnect();
-    if (this.capture) this.capture.port.onmessage = null;
+    if (this.capture) {
+      this.capture.port.onmessage = null;
+      this.capture.port.postMessage("over"); // or it would run as long as the page
+    }
     if (this.ears && this.ears !== this.context) this.ears.close();
     this.stream = this.microphone = this.capture = this.ears = null;
   }

@@ -4,6 +4,7 @@ const WORDS = {
   denied: "The microphone is blocked. Allow it in the address bar of the browser, then press the button again.",
   missing: "No microphone was found. Plug one in, or type your question.",
   insecure: "The browser gives the microphone only to pages over https, or on this computer. Type your question.",
+  unplugged: "The microphone is gone. Plug it in, or allow it again, then press the button.",
   taken: "Another program uses the microphone. Close it and press the button again.",
   lost: "The connection is lost. Trying again …",
   nothing: "I didn't hear a question.",
@@ -16,6 +17,8 @@ const TROUBLES = {
   NotReadableError: WORDS.taken,
 };
 const TICKET_S = 45;
+const ASK_AGAIN_MS = 5000;
+const JUST_MS = 500;
 const WAITING_FRAMES = 500; // ten seconds of speech while the connection opens
 
 class Talk {
@@ -31,6 +34,7 @@ class Talk {
       onFrame: (pcm, level) => this.frame(pcm, level),
       onPosition: () => this.report(),
       onEnded: () => this.rest(),
+      onUnplugged: () => this.unplugged(),
     });
   }
 
@@ -48,11 +52,10 @@ class Talk {
     clearTimeout(this.timer);
     this.timer = null;
     if (this.used || Date.now() - this.ticketAt > 1000 * TICKET_S) {
-      if (!this.asked || Date.now() - this.asked > 5000) {
-        this.asked = Date.now();
-        this.component.setTriggerValue("ticket_wanted", this.asked);
-      }
-      return; // `attach` comes with a new one
+      const soon = ASK_AGAIN_MS - (Date.now() - (this.asked ?? -Infinity));
+      if (soon > 0) this.timer = setTimeout(() => this.connect(), soon);
+      else this.component.setTriggerValue("ticket_wanted", (this.asked = Date.now())); // `attach` comes with a new one
+      return;
     }
     this.used = true;
     const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${this.path}`;
@@ -77,6 +80,7 @@ class Talk {
 
   hangUp() {
     const socket = this.socket;
+    clearTimeout(this.timer);
     this.socket = this.timer = null;
     this.ready = false;
     socket?.close();
@@ -104,9 +108,13 @@ class Talk {
   }
 
   async toggle() {
-    if (this.state === "thinking" || this.state === "speaking") return this.interrupt();
+    // Who wanted to end a question that has ended just now does not want to stop its answer.
+    const ends = this.microphone && this.state === "thinking" && Date.now() - this.endedAt < JUST_MS;
+    if (!ends && (this.state === "thinking" || this.state === "speaking")) return this.interrupt();
     if (this.microphone) return this.mute();
+    if (this.opening) return; // the browser asks still
     this.trouble = "";
+    this.opening = true;
     try {
       this.rate = await this.audio.listen();
       this.microphone = true;
@@ -117,6 +125,7 @@ class Talk {
     } catch (error) {
       this.trouble = TROUBLES[error.name] ?? `The microphone cannot be used: ${error.message}`;
     }
+    this.opening = false;
     this.draw();
   }
 
@@ -128,7 +137,14 @@ class Talk {
     this.unsent = [];
     this.level = 0;
     this.drawLevel?.(0);
-    this.rest();
+    if (this.state === "thinking" || this.state === "speaking") this.draw();
+    else this.rest();
+  }
+
+  unplugged() {
+    this.mute();
+    this.trouble = WORDS.unplugged;
+    this.draw();
   }
 
   // The sound stops here and now; the server learns how much of it was heard.
@@ -147,6 +163,7 @@ class Talk {
     this.audio.silence();
     this.cut = this.response;
     this.item = null;
+    this.note = "";
     this.rest();
   }
 
@@ -200,10 +217,11 @@ const HANDLERS = {
   },
   "input_audio_buffer.speech_started": (talk) => {
     if (talk.audio.playing) talk.quiet();
-    Object.assign(talk, { state: "hearing", question: "", answer: "", note: "", trouble: "" });
+    // What is stopped from now on is not the answer before.
+    Object.assign(talk, { state: "hearing", question: "", answer: "", note: "", trouble: "", item: null, turn: null });
   },
   "ragvoice.partial": (talk, { text }) => (talk.question = text),
-  "input_audio_buffer.speech_stopped": (talk) => (talk.state = "thinking"),
+  "input_audio_buffer.speech_stopped": (talk) => Object.assign(talk, { state: "thinking", endedAt: Date.now() }),
   "conversation.item.input_audio_transcription.completed": (talk, { transcript }) => (talk.question = transcript),
   "ragvoice.nothing_heard": (talk) => {
     talk.rest();
@@ -237,6 +255,10 @@ const HANDLERS = {
   "ragvoice.resumed": (talk) => talk.audio.resume(),
   "ragvoice.interrupted": (talk, { heard_text }) => {
     if (talk.audio.playing) talk.quiet();
+    else if (talk.state === "thinking") {
+      talk.note = ""; // how many were before it
+      talk.rest();
+    }
     // Of one that was not finished and of which nothing was heard there is nothing to show.
     if (heard_text || talk.turn) talk.turnOver({ turn_id: talk.turn ?? talk.response, interrupted: true });
   },
@@ -246,7 +268,7 @@ const HANDLERS = {
     talk.turnOver({ turn_id, outcome });
   },
   "response.done": (talk, { response }) => {
-    if (response.status === "completed" && talk.audio.playing) talk.audio.end();
+    if (talk.audio.playing) talk.audio.end();
     else if (response.id !== talk.cut) talk.rest();
   },
   error: (talk, { error }) => {

@@ -6,6 +6,8 @@ class Capture extends AudioWorkletProcessor {
     this.frame = new Int16Array(Math.round(sampleRate / 50)); // 20 ms
     this.filled = 0;
     this.energy = 0;
+    this.over = false;
+    this.port.onmessage = () => (this.over = true); // any message: nobody listens any more
   }
 
   process([[channel]]) {
@@ -21,7 +23,7 @@ class Capture extends AudioWorkletProcessor {
         this.energy = 0;
       }
     }
-    return true;
+    return !this.over;
   }
 }
 
