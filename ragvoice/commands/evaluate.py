@@ -239,7 +239,7 @@ def _evaluated(run: Run, styles: Sequence[Style], extras: _Extras, bars: Report)
                 run.settings,
                 style,
                 spoken,
-                opened.manifest.generation,
+                opened.journal.stem,
                 partial(bars, f"{stage}, spoken"),
             )
         reports.append(set_report(run.dataset, style, opened.system.name, opened.index, results, sections))

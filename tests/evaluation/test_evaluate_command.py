@@ -90,6 +90,19 @@ def test_a_second_run_asks_nothing_until_something_changes(
     assert len(bot.asked) == 9
 
 
+def test_what_was_spoken_is_kept_for_the_same_application_only(
+    dataset: Path, bot: ScriptedSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states: list[str] = []
+    monkeypatch.setattr(
+        "ragvoice.evaluation.voice_section.voice_sections", lambda *given: [states.append(given[5])] and []
+    )
+    for passages in ("3", "3", "1"):
+        monkeypatch.setenv("RAGVOICE_PROMPT_PASSAGES", passages)
+        assert evaluated(dataset, "--voice", "1") == 0
+    assert states[0] == states[1] != states[2]
+
+
 def test_a_broken_gate_ends_with_1_and_is_named(
     dataset: Path, bot: ScriptedSystem, capsys: pytest.CaptureFixture[str]
 ) -> None:
