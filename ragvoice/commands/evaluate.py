@@ -218,15 +218,16 @@ def _evaluated(run: Run, styles: Sequence[Style], extras: _Extras, bars: Report)
 
     opened = open_application(run.dataset.name, run.settings)
     spoken = opened.journals / "voice.jsonl"
+    grades = _grades(opened.journals, extras.judge) if extras.judge else None
     if extras.fresh:
-        opened.journal.unlink(missing_ok=True)
-        spoken.unlink(missing_ok=True)
+        for file in filter(None, (opened.journal, spoken, grades)):
+            file.unlink(missing_ok=True)
     reports = []
     for style in styles:
         stage = f"{run.dataset.name}, {style}"
         results = opened.ask_all(run.dataset, style, partial(bars, stage))
-        if extras.judge:
-            results = _judged(results, extras.judge, opened.journals, partial(bars, f"{stage}, judge"))
+        if extras.judge and grades:
+            results = _judged(results, extras.judge, grades, partial(bars, f"{stage}, judge"))
         sections: list[Section] = []
         if extras.history:
             sections += _history(run.dataset, results, opened, style, bars)
@@ -246,16 +247,23 @@ def _evaluated(run: Run, styles: Sequence[Style], extras: _Extras, bars: Report)
     return reports
 
 
-def _judged(
-    results: Sequence[QuestionResult], judge: tuple[str, str], folder: Path, progress: Callable[[int, int], None]
-) -> list[QuestionResult]:
+def _grades(folder: Path, judge: tuple[str, str]) -> Path:
+    """The journal of one judge, told what to do in the words of today."""
     from hashlib import sha256
 
+    from ragvoice.evaluation.provenance import code_hash
+
+    name = sha256(" ".join([*judge, code_hash(("evaluation/judge.py",))]).encode()).hexdigest()[:16]
+    return folder / f"judge-{name}.jsonl"
+
+
+def _judged(
+    results: Sequence[QuestionResult], judge: tuple[str, str], journal: Path, progress: Callable[[int, int], None]
+) -> list[QuestionResult]:
     from ragvoice.evaluation.judge import open_judge
     from ragvoice.evaluation.judging import judged
 
-    name = sha256(" ".join(judge).encode()).hexdigest()[:16]
-    return judged(results, open_judge(*judge), folder / f"judge-{name}.jsonl", progress)
+    return judged(results, open_judge(*judge), journal, progress)
 
 
 def _history(

@@ -93,10 +93,13 @@ def test_a_second_run_asks_nothing_until_something_changes(
 def test_what_was_spoken_is_kept_for_the_same_application_only(
     dataset: Path, bot: ScriptedSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    states: list[str] = []
-    monkeypatch.setattr(
-        "ragvoice.evaluation.voice_section.voice_sections", lambda *given: [states.append(given[5])] and []
-    )
+    states: list[object] = []
+
+    def voice_sections(*given: object) -> list[object]:
+        states.append(given[5])
+        return []
+
+    monkeypatch.setattr("ragvoice.evaluation.voice_section.voice_sections", voice_sections)
     for passages in ("3", "3", "1"):
         monkeypatch.setenv("RAGVOICE_PROMPT_PASSAGES", passages)
         assert evaluated(dataset, "--voice", "1") == 0
@@ -186,9 +189,11 @@ def test_follow_ups_are_asked_once_more_without_their_history(dataset: Path, bot
 
 def test_a_judge_grades_what_was_answered(dataset: Path, bot: ScriptedSystem, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[tuple[str, str]] = []
+    graded: list[str] = []
 
     class Strict:
         def score(self, question: str, *_: object) -> JudgeScore:
+            graded.append(question)
             return JudgeScore(float("bicycles" in question), 1.0, "As it is.")
 
     def open_judge(url: str, model: str) -> Strict:
@@ -196,11 +201,16 @@ def test_a_judge_grades_what_was_answered(dataset: Path, bot: ScriptedSystem, mo
         return Strict()
 
     monkeypatch.setattr("ragvoice.evaluation.judge.open_judge", open_judge)
-    assert evaluated(dataset, "--judge-url", "http://h:1/v1", "--judge-model", "big", "--json", "out.json") == 0
+    flags = ("--judge-url", "http://h:1/v1", "--judge-model", "big", "--json", "out.json")
+    assert evaluated(dataset, *flags) == 0
     assert opened == [("http://h:1/v1", "big")]
     made = report()
     assert made["judge"] == "big"
     assert made["sets"][0]["scores"]["judge_correct"] == {"value": 0.5, "low": 0.0, "high": 1.0, "n": 2}
+    assert evaluated(dataset, *flags) == 0
+    assert len(graded) == 2
+    assert evaluated(dataset, *flags, "--fresh") == 0
+    assert len(graded) == 4
 
 
 @pytest.mark.parametrize(
