@@ -52,7 +52,10 @@ def check_comparable(before: Baseline, datasets: Sequence[Dataset], styles: Sequ
             if any(asked(result) in questions for result in before.get((dataset.name, style), ())):
                 return
     held = ", ".join(f"{name} ({style})" for name, style in before)
-    raise UsageError(f"The baseline has none of these questions, with the same gold answers, in this style. It holds: {held or 'nothing'}.")
+    raise UsageError(
+        "The baseline has none of these questions, with the same gold answers, in this style. "
+        f"It holds: {held or 'nothing'}."
+    )
 
 
 def compared(before: Baseline, reports: Sequence[SetReport]) -> list[Comparison]:

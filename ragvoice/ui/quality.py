@@ -143,7 +143,8 @@ def _figures(summaries: Sequence[SetSummary]) -> None:
                 help=_HELP[name],
                 width="content",
             )
-    st.caption("Bars with their 95 % intervals" + ("; changes against the last report before of the same questions." if before else "."))
+    compared = "; changes against the report before of the same questions." if before else "."
+    st.caption("Bars with their 95 % intervals" + compared)
     st.altair_chart(figures(summary, _PLOTTED))
     seconds = {name: row for name, row in summary.scores.items() if name.endswith(("_p50", "_p95"))}
     if seconds:
