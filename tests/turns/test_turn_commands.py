@@ -138,6 +138,7 @@ def test_a_log_that_cannot_be_written_costs_no_answer(
         ["turns", "forget", "--yes"],
         ["turns", "forget", "--before", "yesterday", "--yes"],
         ["turns", "forget", "--before", "1d", "--until", "2026-01-01", "--yes"],
+        ["turns", "forget", "--until", "9999-12-31", "--yes"],
         ["turns", "list", "--since", "99999999999d"],
         ["turns", "rate", "abcdef", "sideways"],
         ["turns", "export", "x.jsonl", "--rating", "sideways"],
@@ -158,6 +159,9 @@ def test_a_period_is_forgotten_with_its_last_day(capsys: pytest.CaptureFixture[s
     today = rows(capsys, "turns", "list")[0]["asked_at"][:10]
     assert rows(capsys, "turns", "forget", "--before", today, "--yes") == [{"forgotten": 0}]
     assert rows(capsys, "turns", "forget", "--since", today, "--until", today, "--yes") == [{"forgotten": 1}]
+    ran(capsys, "ask", QUESTION)
+    compact = rows(capsys, "turns", "list")[0]["asked_at"][:10].replace("-", "")
+    assert rows(capsys, "turns", "forget", "--until", compact, "--yes") == [{"forgotten": 1}]
 
 
 def test_a_replay_gives_the_same_answer_until_the_document_changes(
