@@ -75,7 +75,7 @@ def evaluate(
     The documents are ingested first when the index is missing; questions without documents are asked to the index of
     the nearest set before them that has some, else of the first after them. A run that was stopped goes on where it
     was; a changed setting, model, prompt or index begins anew. Ends with 1 when a gate is broken or every question
-    failed.
+    of a set failed.
     """
     from datetime import UTC, datetime
 
@@ -122,11 +122,11 @@ def evaluate(
         from ragvoice.evaluation.html_report import render
 
         html_out.write_text(render(created, made, reports, comparisons, broken), encoding="utf-8")
-    every_question_failed = show_failed(reports)
+    a_set_failed = show_failed(reports)
     if fit_abstention:
         _fit(reports, most_refused, confidence_out)
     show_broken(broken)
-    if broken or every_question_failed:
+    if broken or a_set_failed:
         raise typer.Exit(1)
 
 
