@@ -72,10 +72,10 @@ def evaluate(
 ) -> None:
     """Measure retrieval, answers, grounding, citations, refusals and confidence on sets of questions.
 
-    The documents are ingested first when the index is missing; questions without documents are asked to the index of
-    the nearest set before them that has some, else of the first after them. A run that was stopped goes on where it
-    was; a changed setting, model, prompt or index begins anew. Ends with 1 when a gate is broken or every question
-    of a set failed.
+    The documents are ingested first when the index is missing, and not again when they change. Questions without
+    documents are asked to the index of the nearest set before them that has some, else of the first after them. A run
+    that was stopped goes on where it was; a changed setting, model, prompt or index begins anew. Ends with 1 when a
+    gate is broken or every question of a set failed.
     """
     from datetime import UTC, datetime
 
