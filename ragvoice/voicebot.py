@@ -209,7 +209,7 @@ class VoiceBot:
 
     def ask(
         self,
-        question: str | AudioChunk | Transcription,
+        question: str | AudioChunk,
         history: Sequence[Message] = (),
         groups: Iterable[str] = (),
         style: Style = "spoken",
