@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -195,6 +197,15 @@ def test_search_takes_lines_in_order_and_goes_on_after_a_bad_one(
     assert [row.get("error", {}).get("code") for row in found] == [None, "usage", "usage", None, "audio"]
     assert found[0]["hits"][0]["section"] == "Sick leave"
     assert found[3]["hits"][0]["doc_id"] == "parking.md"
+
+
+def test_lines_may_come_through_a_pipe(index: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(json.dumps({"question": "sick leave"}),), daemon=True)
+    writer.start()
+    assert main(["search", "--input", str(pipe), "--index", index, "-k", "1"]) == 0
+    assert [row["hits"][0]["section"] for row in lines(capsys.readouterr().out)] == ["Sick leave"]
 
 
 def test_documents_list_and_show(index: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,7 +25,7 @@ from ragvoice.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from ragvoice.contract import Request
+    from ragvoice.contract import BadRequest, Request
     from ragvoice.datatypes import Answer, AudioChunk, Message, Style
     from ragvoice.settings import Settings
     from ragvoice.voicebot import VoiceBot
@@ -55,10 +55,11 @@ def search(
         raise UsageError('Give either a query or --input FILE, for example: ragvoice search "parental leave"')
     settings = read_settings(index=index)
     who = group_names(groups, settings.groups)
+    requests = _requests(input_file)
     if query is not None:
         check_question(query)
     retriever = build_retriever(settings, open_live_index(settings), scope_of(source, since, until, tag))
-    stt = build_speech_to_text(settings) if input_file and _any_audio(input_file) else None
+    stt = build_speech_to_text(settings) if _any_audio(requests) else None
 
     def look_up(text: str, history: Sequence[Message], id_: str | None) -> dict[str, Any]:
         check_question(text)
@@ -70,7 +71,7 @@ def search(
         return look_up(heard or "", request.history, request.id)
 
     if input_file:
-        _run_lines(input_file, look_up_line)
+        _run_lines(requests, look_up_line)
         return
     found = look_up(printable(query or ""), (), None)
     if as_json:
@@ -122,7 +123,8 @@ def ask(
     who = group_names(groups, settings.groups)
     recorder = build_recorder(settings, keep=not no_log)
     conversation_id, history = _conversation(settings, conversation, keeps=recorder.keeps)
-    listens = audio is not None or (input_file is not None and _any_audio(input_file))
+    requests = _requests(input_file)
+    listens = audio is not None or _any_audio(requests)
     heard = _decoded(audio) if audio else None
     if question is not None:
         question = printable(question)
@@ -137,7 +139,7 @@ def ask(
         return answer_json(done, request.id)
 
     if input_file:
-        _run_lines(input_file, answer)
+        _run_lines(requests, answer)
         return
     result, path = _one_turn(bot, heard or question or "", history, who, wanted, speak, quiet=as_json)
     logged = recorder.record(
@@ -212,13 +214,20 @@ def _one_turn(
     raise RagVoiceError("The turn ended without an answer.")
 
 
-def _run_lines(file: Path, handle: Callable[[Request], dict[str, Any]]) -> None:
+def _requests(file: Path | None) -> list[Request | BadRequest]:
+    """All at once: what comes through a pipe can be read only once."""
+    from ragvoice.contract import read_requests
+
+    return list(read_requests(file)) if file else []
+
+
+def _run_lines(requests: Iterable[Request | BadRequest], handle: Callable[[Request], dict[str, Any]]) -> None:
     """One JSON result a line, in order, each as soon as it is ready; exit code 1 when a line failed."""
-    from ragvoice.contract import BadRequest, error_json, read_requests
+    from ragvoice.contract import BadRequest, error_json
     from ragvoice.errors import RagVoiceError
 
     failed = False
-    for request in read_requests(file):
+    for request in requests:
         try:
             if isinstance(request, BadRequest):
                 raise request.error
@@ -231,10 +240,10 @@ def _run_lines(file: Path, handle: Callable[[Request], dict[str, Any]]) -> None:
         raise typer.Exit(1)
 
 
-def _any_audio(file: Path) -> bool:
-    from ragvoice.contract import Request, read_requests
+def _any_audio(requests: Iterable[Request | BadRequest]) -> bool:
+    from ragvoice.contract import Request
 
-    return any(isinstance(request, Request) and request.audio for request in read_requests(file))
+    return any(isinstance(request, Request) and request.audio for request in requests)
 
 
 def _decoded(file: Path) -> AudioChunk:

@@ -72,10 +72,10 @@ def evaluate(
 ) -> None:
     """Measure retrieval, answers, grounding, citations, refusals and confidence on sets of questions.
 
-    The documents are ingested first when the index is missing; questions without documents are asked to the index of
-    the nearest set before them that has some, else of the first after them. A run that was stopped goes on where it
-    was; a changed setting, model, prompt or index begins anew. Ends with 1 when a gate is broken or every question
-    failed.
+    The documents are ingested first when the index is missing, and not again when they change. Questions without
+    documents are asked to the index of the nearest set before them that has some, else of the first after them. A run
+    that was stopped goes on where it was; a changed setting, model, prompt or index begins anew. Ends with 1 when a
+    gate is broken or every question of a set failed.
     """
     from datetime import UTC, datetime
 
@@ -122,11 +122,11 @@ def evaluate(
         from ragvoice.evaluation.html_report import render
 
         html_out.write_text(render(created, made, reports, comparisons, broken), encoding="utf-8")
-    every_question_failed = show_failed(reports)
+    a_set_failed = show_failed(reports)
     if fit_abstention:
         _fit(reports, most_refused, confidence_out)
     show_broken(broken)
-    if broken or every_question_failed:
+    if broken or a_set_failed:
         raise typer.Exit(1)
 
 
@@ -218,15 +218,16 @@ def _evaluated(run: Run, styles: Sequence[Style], extras: _Extras, bars: Report)
 
     opened = open_application(run.dataset.name, run.settings)
     spoken = opened.journals / "voice.jsonl"
+    grades = _grades(opened.journals, extras.judge) if extras.judge else None
     if extras.fresh:
-        opened.journal.unlink(missing_ok=True)
-        spoken.unlink(missing_ok=True)
+        for file in filter(None, (opened.journal, spoken, grades)):
+            file.unlink(missing_ok=True)
     reports = []
     for style in styles:
         stage = f"{run.dataset.name}, {style}"
         results = opened.ask_all(run.dataset, style, partial(bars, stage))
-        if extras.judge:
-            results = _judged(results, extras.judge, opened.journals, partial(bars, f"{stage}, judge"))
+        if extras.judge and grades:
+            results = _judged(results, extras.judge, grades, partial(bars, f"{stage}, judge"))
         sections: list[Section] = []
         if extras.history:
             sections += _history(run.dataset, results, opened, style, bars)
@@ -239,23 +240,30 @@ def _evaluated(run: Run, styles: Sequence[Style], extras: _Extras, bars: Report)
                 run.settings,
                 style,
                 spoken,
-                opened.manifest.generation,
+                opened.journal.stem,
                 partial(bars, f"{stage}, spoken"),
             )
         reports.append(set_report(run.dataset, style, opened.system.name, opened.index, results, sections))
     return reports
 
 
-def _judged(
-    results: Sequence[QuestionResult], judge: tuple[str, str], folder: Path, progress: Callable[[int, int], None]
-) -> list[QuestionResult]:
+def _grades(folder: Path, judge: tuple[str, str]) -> Path:
+    """The journal of one judge, told what to do in the words of today."""
     from hashlib import sha256
 
+    from ragvoice.evaluation.provenance import code_hash
+
+    name = sha256(" ".join([*judge, code_hash(("evaluation/judge.py",))]).encode()).hexdigest()[:16]
+    return folder / f"judge-{name}.jsonl"
+
+
+def _judged(
+    results: Sequence[QuestionResult], judge: tuple[str, str], journal: Path, progress: Callable[[int, int], None]
+) -> list[QuestionResult]:
     from ragvoice.evaluation.judge import open_judge
     from ragvoice.evaluation.judging import judged
 
-    name = sha256(" ".join(judge).encode()).hexdigest()[:16]
-    return judged(results, open_judge(*judge), folder / f"judge-{name}.jsonl", progress)
+    return judged(results, open_judge(*judge), journal, progress)
 
 
 def _history(

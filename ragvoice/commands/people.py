@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, cast
@@ -78,10 +79,17 @@ def remove(
     typer.echo(f"{person.name} cannot sign in any more.")
     if forget:
         from ragvoice.build_turns import build_turn_log
+        from ragvoice.errors import TurnLogError
         from ragvoice.settings import read_settings
         from ragvoice.turns.log import Selection
 
-        count = build_turn_log(read_settings()).forget(Selection(person=person.name))
+        try:
+            count = build_turn_log(read_settings()).forget(Selection(person=person.name))
+        except TurnLogError as error:
+            raise TurnLogError(
+                f"What {person.name} has asked may still be there. {error} To delete it, run: "
+                f"ragvoice turns forget --person {shlex.quote(person.name)}"
+            ) from error
         typer.echo(f"{count} turns are deleted.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from difflib import ndiff
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,11 @@ from ragvoice.commands.turns import TurnId
 from ragvoice.errors import UsageError
 
 if TYPE_CHECKING:
+    from ragvoice.datatypes import Answer, Message, Transcription
     from ragvoice.retrieval.index import DocumentIndex, IndexedDocument
+    from ragvoice.turns.records import Turn
     from ragvoice.turns.replay import Replay
+    from ragvoice.voicebot import VoiceBot
 
 
 def replay(turn_id: TurnId, index: Index = None, as_json: AsJson = False) -> None:
@@ -39,7 +43,7 @@ def replay(turn_id: TurnId, index: Index = None, as_json: AsJson = False) -> Non
     bot = build_voicebot(settings, listens=False, speaks=False, retriever=build_retriever(settings, opened))
     result = ask_again(
         turn,
-        lambda question, history: bot.ask(question, history, turn.groups, turn.style),
+        lambda question, history: _answer(bot, turn, question, history),
         build_circumstances(settings),
         answer_settings(today),
         lambda generation: index_id(settings, generation),
@@ -51,6 +55,14 @@ def replay(turn_id: TurnId, index: Index = None, as_json: AsJson = False) -> Non
         typer.echo("\n".join(_lines(result)))
     if not result.same:
         raise typer.Exit(1)
+
+
+def _answer(bot: VoiceBot, turn: Turn, question: str | Transcription, history: Sequence[Message]) -> Answer:
+    from ragvoice.datatypes import Answer
+
+    *_, answer = bot.turn(question, history, turn.groups, turn.style)
+    assert isinstance(answer, Answer)
+    return answer
 
 
 def _document(index: DocumentIndex, doc_id: str) -> IndexedDocument | None:

@@ -147,13 +147,14 @@ def _moment(text: str | None, *, whole_day: bool = False) -> datetime | None:
         if text.endswith("d") and text[:-1].isdecimal():
             return datetime.now(UTC) - timedelta(days=int(text[:-1]))
         moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        is_day = len(text) <= len("2026-11-24")  # or 20261124
+        return moment + timedelta(days=1) if whole_day and is_day else moment
     except (ValueError, OverflowError) as error:
         raise UsageError(
             f"A time is written 2026-11-24, 2026-11-24T09:30 (UTC), or 30d for days ago, not {text!r}."
         ) from error
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return moment + timedelta(days=1) if whole_day and len(text) == len("2026-11-24") else moment
 
 
 def _described(turn: Turn) -> list[str]:

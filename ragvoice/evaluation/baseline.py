@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ragvoice.datatypes import Style
 from ragvoice.errors import UsageError
-from ragvoice.evaluation.comparison import Comparison, compare
+from ragvoice.evaluation.comparison import Comparison, asked, compare
 from ragvoice.evaluation.datasets import Dataset
 from ragvoice.evaluation.report import SCHEMA, SetReport
 from ragvoice.evaluation.results import QuestionResult, question_result
@@ -47,12 +47,15 @@ def check_comparable(before: Baseline, datasets: Sequence[Dataset], styles: Sequ
     :raises UsageError: when the baseline holds none of the questions in one of the styles.
     """
     for dataset in datasets:
-        asked = {(question.id, question.text) for question in dataset.questions}
+        questions = {asked(question) for question in dataset.questions}
         for style in styles:
-            if any((result.id, result.question) in asked for result in before.get((dataset.name, style), ())):
+            if any(asked(result) in questions for result in before.get((dataset.name, style), ())):
                 return
     held = ", ".join(f"{name} ({style})" for name, style in before)
-    raise UsageError(f"The baseline has none of these questions in this style. It holds: {held or 'nothing'}.")
+    raise UsageError(
+        "The baseline has none of these questions, with the same gold answers, in this style. "
+        f"It holds: {held or 'nothing'}."
+    )
 
 
 def compared(before: Baseline, reports: Sequence[SetReport]) -> list[Comparison]:

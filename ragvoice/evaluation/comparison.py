@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import mean
 
 from ragvoice.evaluation.bootstrap import Interval, interval_of, paired_difference
+from ragvoice.evaluation.datasets import Question
 from ragvoice.evaluation.results import QuestionResult
 from ragvoice.evaluation.scores import MEASURES, Figure, Measure
 
@@ -35,8 +36,7 @@ class Comparison:
 
 def compare(name: str, style: str, before: Sequence[QuestionResult], after: Sequence[QuestionResult]) -> Comparison:
     """Over the common questions only; without any there are no differences."""
-    earlier = {_asked(result): result for result in before}
-    pairs = [(earlier[_asked(result)], result) for result in after if _asked(result) in earlier]
+    pairs = common_pairs(before, after)
     found = (_difference(measure, pairs) for measure in MEASURES)
     return Comparison(
         name,
@@ -46,6 +46,19 @@ def compare(name: str, style: str, before: Sequence[QuestionResult], after: Sequ
         len(after) - len(pairs),
         tuple(difference for difference in found if difference is not None),
     )
+
+
+def common_pairs(before: Sequence[QuestionResult], after: Sequence[QuestionResult]) -> list[Pair]:
+    """The questions that both have asked, in the order of the later ones."""
+    earlier = {asked(result): result for result in before}
+    return [(earlier[asked(result)], result) for result in after if asked(result) in earlier]
+
+
+def asked(one: QuestionResult | Question) -> tuple[object, ...]:
+    """All that makes it the same question: a number is given anew in another set, and a gold answer may be mended."""
+    text, golds = (one.text, one.answers) if isinstance(one, Question) else (one.question, one.golds)
+    said = tuple((line.speaker, line.text) for line in one.history)
+    return one.id, text, said, one.groups, golds, one.gold_ids, one.kind
 
 
 def _difference(measure: Measure, pairs: Sequence[Pair]) -> Difference | None:
@@ -82,8 +95,3 @@ def _change(measure: Measure, pairs: Sequence[Pair]) -> float | None:
     assert measure.statistic is not None
     old, new = measure.statistic([pair[0] for pair in pairs]), measure.statistic([pair[1] for pair in pairs])
     return None if old is None or new is None else new - old
-
-
-def _asked(result: QuestionResult) -> tuple[object, ...]:
-    said = tuple((line.speaker, line.text) for line in result.history)
-    return result.id, result.question, said, result.groups, result.golds, result.gold_ids, result.kind

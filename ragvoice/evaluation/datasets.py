@@ -121,21 +121,30 @@ def is_gold(passage: Passage, gold_id: str) -> bool:
 
 
 def _question(row: dict[str, Any]) -> Question:
-    answers = tuple(str(answer) for answer in row["answers"])
+    answers = _texts(row["answers"], "answers")
+    if not isinstance(row["answerable"], bool):
+        raise ValueError(f"answerable is true or false, not {row['answerable']!r}")
     off_topic = not row["answerable"] and not row.get("answerability")  # else `answers` are replies that refuse
     history = tuple(Message(line["speaker"], str(line["text"])) for line in row.get("history") or ())
     return Question(
         str(row["id"]),
         str(row["question"]),
         answers,
-        tuple(str(gold) for gold in row["gold_ids"]),
-        bool(row["answerable"]),
+        _texts(row["gold_ids"], "gold_ids"),
+        row["answerable"],
         history,
-        tuple(row.get("groups") or ()),
+        _texts(row.get("groups") or [], "groups"),
         _kind(row),
         str(row["standalone"]) if row.get("standalone") else None,
         answers if off_topic else (),
     )
+
+
+def _texts(values: Any, name: str) -> tuple[str, ...]:
+    """:raises ValueError: for a bare text, which would be taken letter by letter."""
+    if not isinstance(values, list):
+        raise ValueError(f"{name} is a list, not {values!r}")
+    return tuple(map(str, values))
 
 
 def _kind(row: dict[str, Any]) -> Kind:
@@ -143,6 +152,6 @@ def _kind(row: dict[str, Any]) -> Kind:
     stated = str(row.get("answerability") or ("answerable" if row["answerable"] else "unanswerable")).lower()
     if stated not in get_args(Kind):
         raise ValueError(f"answerability is one of {', '.join(get_args(Kind))}, not {stated!r}")
-    if bool(row["answerable"]) != (stated in ("answerable", "partial")):
+    if row["answerable"] != (stated in ("answerable", "partial")):
         raise ValueError(f"answerable is {row['answerable']}, but answerability is {stated}")
     return cast(Kind, stated)

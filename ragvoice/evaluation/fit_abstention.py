@@ -84,10 +84,8 @@ def fit_abstention(
 ) -> Fit:
     """:param most_refused: The threshold holds back at most this share of the right answers, and as many of the wrong
     ones as that allows.
-    :raises UsageError: when there are too few answers, or only right or only wrong ones.
+    :raises UsageError: when there are too few answers, only right or only wrong ones, or too few documents.
     """
-    from sklearn.model_selection import GroupKFold
-
     if len(observations) < LEAST_ROWS or len({row.right for row in observations}) < 2:
         right = sum(row.right for row in observations)
         raise UsageError(
@@ -98,8 +96,7 @@ def fit_abstention(
     x_nf = np.array([[row.evidence[name] for name in names] for row in observations])
     right_n = np.array([row.right for row in observations])
     answerable_n = np.array([row.answerable for row in observations])
-    groups = [row.group for row in observations]
-    folds = list(GroupKFold(min(FOLDS, len(set(groups))), shuffle=True, random_state=seed).split(x_nf, right_n, groups))
+    folds = _folds(right_n, [row.group for row in observations], seed)
     validated = []
     for kind, fresh in _kinds(seed).items():
         held_out_n = np.empty(len(right_n))
@@ -110,6 +107,23 @@ def fit_abstention(
     pipeline = _kinds(seed)[chosen.kind]().fit(x_nf, right_n)
     model = _exported(pipeline, names, chosen.threshold, made_for)
     return Fit(model, chosen, rejected, len(observations), int(right_n.sum()))
+
+
+def _folds(
+    right_n: NDArray[np.bool_], groups: Sequence[str], seed: int
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """(train, test) rows. :raises UsageError: when one side would have nothing to learn from."""
+    from sklearn.model_selection import GroupKFold
+
+    documents = len(set(groups))
+    splits = GroupKFold(min(FOLDS, documents), shuffle=True, random_state=seed) if documents > 1 else None
+    folds = list(splits.split(right_n, right_n, groups)) if splits else []
+    if not folds or any(len(set(right_n[train])) < 2 for train, _ in folds):
+        raise UsageError(
+            "The questions are about too few documents: when those of some are held out, the other answers are all "
+            "right or all wrong. Take questions about more documents."
+        )
+    return folds
 
 
 def threshold_for(p_n: NDArray[np.float64], right_n: NDArray[np.bool_], most_refused: float) -> float:

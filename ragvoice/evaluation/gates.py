@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ragvoice.datatypes import Style
 from ragvoice.errors import UsageError
 from ragvoice.evaluation.comparison import Comparison
 from ragvoice.evaluation.scores import BY_NAME, Figure
@@ -23,7 +24,7 @@ class Gate(BaseModel):
     sets: tuple[str, ...] = ()
     """Empty: every set."""
     except_sets: tuple[str, ...] = ()
-    styles: tuple[str, ...] = ()
+    styles: tuple[Style, ...] = ()
     max_fall: float | None = Field(None, ge=0)
     max_rise: float | None = Field(None, ge=0)
     minimum: float | None = None

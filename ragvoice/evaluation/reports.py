@@ -28,11 +28,18 @@ class SetSummary:
     set: str
     style: str
     asked: int
+    questions_sha256: str
+    """Of the file of questions, of which `asked` were taken."""
     scores: Mapping[str, Mapping[str, float | int | None]]
     """Measure -> value, low, high, n."""
     failures: Mapping[str, int]
     broken: tuple[str, ...]
     """Gates that the whole report breaks, a sentence each."""
+
+    @property
+    def sample(self) -> tuple[str, str, str, int]:
+        """Equal for the same questions in the same style."""
+        return self.set, self.style, self.questions_sha256, self.asked
 
 
 class Reports:
@@ -106,6 +113,7 @@ def _summaries(file: Path, changed_ns: int) -> list[SetSummary]:
                 row["set"],
                 row["style"],
                 row["asked"],
+                row["questions_sha256"],
                 row["scores"],
                 row["failures"],
                 tuple(report["broken_gates"]),

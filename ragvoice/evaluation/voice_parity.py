@@ -83,11 +83,11 @@ def measure(
     questions: Sequence[Question],
     run: VoiceRun,
     journal: Path | None = None,
-    models: Mapping[str, str] | None = None,
+    models: Mapping[str, object] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[VoiceResult]:
     """:param journal: JSON lines, one a question; a run that was stopped goes on there. None keeps nothing.
-    :param models: What the result depends on beside the questions: names of models, generation of the index.
+    :param models: What the result depends on beside the questions, as JSON: models, state of the application.
     """
     setting = {"models": dict(models or {}), "style": run.style, "noise": run.noise, "answers": run.bot is not None}
     kept = Journal(journal)

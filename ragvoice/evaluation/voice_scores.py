@@ -109,7 +109,7 @@ class Separation:
     auroc: float | None
     """P(a misheard question has the lower confidence than one that is not); None when all are alike."""
     threshold: float | None
-    """Where caught minus disturbed is largest (Youden's J): below it, ask."""
+    """Where caught minus disturbed is largest (Youden's J): below it, ask. None where asking does not pay anywhere."""
     caught: float | None
     """Share of the misheard questions below the threshold."""
     disturbed: float | None
@@ -178,7 +178,8 @@ def separation(confidences: Sequence[float], misheard: Sequence[bool]) -> Separa
     disturbed, caught, limits = roc_curve(misheard, doubt_q)
     best = int(np.argmax(caught - disturbed))
     # roc_curve takes what is at least the limit, and "below the threshold" must take the same questions.
-    threshold = float(np.nextafter(-limits[best], np.inf))
+    # At no limit at all nothing is taken: no threshold does better than asking nobody.
+    threshold = float(np.nextafter(-limits[best], np.inf)) if np.isfinite(limits[best]) else None
     return Separation(
         len(misheard), share, float(roc_auc_score(misheard, doubt_q)), threshold, float(caught[best]),
         float(disturbed[best]),

@@ -9,7 +9,7 @@ from pathlib import Path
 from ragvoice.build import build_speech_to_text, build_text_to_speech
 from ragvoice.datatypes import Style
 from ragvoice.evaluation.datasets import Dataset
-from ragvoice.evaluation.provenance import code_hash
+from ragvoice.evaluation.provenance import code_hash, models
 from ragvoice.evaluation.report import Section
 from ragvoice.evaluation.runner import DEPTH, System
 from ragvoice.evaluation.voice_parity import VoiceResult, VoiceRun, measure
@@ -31,6 +31,11 @@ _NOTE = (
     "many decibels below it, through the recogniser. What is lost is against text on the same questions, with its 95 % "
     "interval; positive is worse."
 )
+_LISTENING = (
+    "speech",
+    *(f"evaluation/{name}.py" for name in ("voice_parity", "speech_metrics", "answer_metrics", "noise")),
+)
+"""Code that a record of the journal depends on besides the answer: it holds the figures, too."""
 
 
 def voice_sections(
@@ -39,11 +44,11 @@ def voice_sections(
     settings: Settings,
     style: Style,
     journal: Path,
-    index: str,
+    state: str,
     progress: Callable[[int, int], None],
 ) -> list[Section]:
     """:param journal: JSON lines, one a question; a run that was stopped goes on there.
-    :param index: Generation of the index.
+    :param state: What names the application that answers, with its settings and index: `provenance.fingerprint`.
     """
     run = VoiceRun(
         lambda query, groups: system.search(query, groups, DEPTH),
@@ -52,7 +57,7 @@ def voice_sections(
         system,
         style,
     )
-    made_by = {"llm": settings.llm, "stt": settings.stt, "tts": settings.tts, "code": code_hash(), "index": index}
+    made_by = {"answers": state, "models": models(settings, ("stt", "tts")), "code": code_hash(_LISTENING)}
     return sections(measure(dataset.questions, run, journal, made_by, progress))
 
 

@@ -24,6 +24,8 @@ def supervise(folder: Path, lock: int) -> None:
     """:param lock: Descriptor of the locked file that says that the job runs; the command holds it, too."""
     # Ctrl-C is for the command. A handler rather than SIG_IGN, which the command would inherit.
     signal.signal(signal.SIGINT, lambda *_: None)
+    if (folder / "cancelled").exists():  # before anything was there that Ctrl-C could end
+        return
     os.nice(_NICE)
     command = json.loads((folder / "job.json").read_text(encoding="utf-8"))["command"]
     with (folder / "output.txt").open("wb") as output, (folder / "log.txt").open("wb") as log:

@@ -218,7 +218,9 @@ class AskBoth:
     def arguments(self, place: Place) -> list[str]:
         if not self.question.strip():
             raise UsageError("Write a question.")
-        flags = [f"--index={place.index}", f"--groups={','.join(place.groups)}", "--json"]
+        # A company may name groups as no flag can, CN=hr,OU=board: cut at the comma they would be other groups.
+        groups = ",".join(group for group in place.groups if group == group.strip() and "," not in group)
+        flags = [f"--index={place.index}", f"--groups={groups}", "--json"]
         return ["finetune", "ask", *flags, "--", self.run, self.question]
 
 

@@ -26,8 +26,8 @@ def is_local(headers: Mapping[str, str], address: str | None) -> bool:
     lower = {name.lower(): value for name, value in headers.items()}
     if any(name in lower for name in _FORWARDED) or (address is not None and not is_loopback(_bracketed(address))):
         return False
-    origin = urlsplit(lower.get("origin", "")).netloc
-    return is_loopback(lower.get("host", "")) and (not origin or is_loopback(origin))
+    origin = lower.get("origin")  # `null` of a sandboxed frame, which may be another site's
+    return is_loopback(lower.get("host", "")) and (origin is None or is_loopback(urlsplit(origin).netloc))
 
 
 def _bracketed(address: str) -> str:

@@ -99,7 +99,7 @@ def rinse(file: Path, database: sqlite3.Connection) -> None:
     if busy:
         raise TurnLogError(
             f"The turns are deleted, but another process uses {file}, so their words may still be in its bytes. "
-            "Run the command again."
+            "When it is done, `ragvoice turns forget --before 2000-01-01` overwrites them."
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from ragvoice.datatypes import EVERYONE, Answer, Message
+from ragvoice.datatypes import EVERYONE, Answer, Message, Transcription
 from ragvoice.turns.records import (
     Circumstances,
     Setting,
@@ -73,7 +73,7 @@ class Replay:
 
 def replay(
     turn: Turn,
-    ask: Callable[[str, Sequence[Message]], Answer],
+    ask: Callable[[str | Transcription, Sequence[Message]], Answer],
     used: Circumstances,
     configured: dict[str, Setting],
     index_id: Callable[[str], str],
@@ -81,12 +81,12 @@ def replay(
 ) -> Replay:
     """Ask again and compare.
 
-    :param ask: With the groups, style and settings of the turn.
+    :param ask: With the groups, style and settings of the turn; a spoken question is given as it was recognised.
     :param used: What that asking depends on.
     :param configured: Today's settings.
     :param document: doc_id -> what the index has of it now.
     """
-    answer = ask(turn.question, turn.history)
+    answer = ask(_question(turn), turn.history)
     pairs = [
         ("index generation", turn.index_generation, answer.index_generation),
         ("content of the index", turn.index_id, index_id(answer.index_generation)),
@@ -107,6 +107,13 @@ def replay(
         tuple(_state(passage, document(passage.doc_id), turn.groups) for passage in turn.passages),
         _changes(_pairs(used.settings, configured)),
     )
+
+
+def _question(turn: Turn) -> str | Transcription:
+    """How sure the recogniser was decides, too."""
+    if turn.heard is None:
+        return turn.question
+    return Transcription(turn.question, turn.heard.language, turn.heard.duration_s, (), turn.heard.confidence)
 
 
 def _outcome(said: Turn | Answer) -> tuple[str, str, list[tuple[str, str]]]:

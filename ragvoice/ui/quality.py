@@ -98,8 +98,9 @@ def comparison_rows(comparison: Comparison) -> list[dict[str, Any]]:
 
 def turned(before: Sequence[QuestionResult], after: Sequence[QuestionResult]) -> list[tuple[QuestionResult, bool]]:
     """Questions that one run got right and the other did not, as the later run answered them; True: right now."""
-    earlier = {result.id: result for result in before}
-    pairs = ((earlier[result.id], result) for result in after if result.id in earlier)
+    from ragvoice.evaluation.comparison import common_pairs
+
+    pairs = common_pairs(before, after)
     return [(new, new.failure is None) for old, new in pairs if (old.failure is None) != (new.failure is None)]
 
 
@@ -129,9 +130,7 @@ def _figures(summaries: Sequence[SetSummary]) -> None:
     summary = st.selectbox("Report", summaries, format_func=named, key="figures-report")
     for gate in summary.broken:
         st.warning(label(gate, 400), icon=":material/rule:")
-    before = next(
-        (s for s in summaries if (s.set, s.style) == (summary.set, summary.style) and s.created < summary.created), None
-    )
+    before = next((s for s in summaries if s.sample == summary.sample and s.created < summary.created), None)
     with st.container(horizontal=True, gap="medium"):  # wraps on a phone
         for name in _MAIN:
             value, earlier = _value(summary, name), _value(before, name) if before else None
@@ -144,7 +143,8 @@ def _figures(summaries: Sequence[SetSummary]) -> None:
                 help=_HELP[name],
                 width="content",
             )
-    st.caption("Bars with their 95 % intervals" + ("; changes against the report before." if before else "."))
+    compared = "; changes against the report before of the same questions." if before else "."
+    st.caption("Bars with their 95 % intervals" + compared)
     st.altair_chart(figures(summary, _PLOTTED))
     seconds = {name: row for name, row in summary.scores.items() if name.endswith(("_p50", "_p95"))}
     if seconds:

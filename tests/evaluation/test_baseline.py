@@ -26,7 +26,7 @@ RESULT = result(
     f1=1.0,
     right=True,
 )
-ASKED = Dataset("set", Path(), (Question("1", RESULT.question, (), (), True),))
+ASKED = Dataset("set", Path(), (Question("1", RESULT.question, ("25 days",), ("a",), True, RESULT.history, ("hr",)),))
 
 
 def report(*results: QuestionResult) -> SetReport:
@@ -60,8 +60,12 @@ def test_a_baseline_that_is_not_there(tmp_path: Path) -> None:
 def test_a_baseline_without_any_of_the_questions_is_refused() -> None:
     before = {("set", "short"): [RESULT]}
     check_comparable(before, [ASKED], ["spoken", "short"])
-    other = replace(ASKED, questions=(Question("1", "Something else?", (), (), True),))
-    for datasets, style in (([replace(ASKED, name="other")], "short"), ([ASKED], "spoken"), ([other], "short")):
+    [same] = ASKED.questions
+    other = replace(ASKED, questions=(replace(same, text="Something else?"),))
+    mended = replace(ASKED, questions=(replace(same, answers=("26 days",)),))
+    for datasets, style in (
+        ([replace(ASKED, name="other")], "short"), ([ASKED], "spoken"), ([other], "short"), ([mended], "short"),
+    ):  # fmt: skip
         with pytest.raises(UsageError, match=r"It holds: set \(short\)"):
             check_comparable(before, datasets, [style])  # type: ignore[list-item]
     with pytest.raises(UsageError, match="nothing"):

@@ -77,6 +77,20 @@ def test_kinds_that_contradict_or_are_not_known(tmp_path: Path) -> None:
         read_dataset(write(tmp_path, {**ROW, "answerability": "perhaps"}))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"answers": "Ann"}, "answers is a list, not 'Ann'"),
+        ({"gold_ids": "a.md"}, "gold_ids is a list"),
+        ({"groups": "hr"}, "groups is a list"),
+        ({"answerable": "false"}, "answerable is true or false, not 'false'"),
+    ],
+)
+def test_a_text_is_taken_neither_for_a_list_nor_for_yes(tmp_path: Path, wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=f"line 1 is not a question.*{said}"):
+        read_dataset(write(tmp_path, {**ROW, **wrong}))
+
+
 def test_an_id_is_used_once_and_a_file_is_not_empty(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="two questions with the id 'q1'"):
         read_dataset(write(tmp_path, ROW, {**ROW, "question": "Where?"}))

@@ -90,6 +90,22 @@ def test_a_second_run_asks_nothing_until_something_changes(
     assert len(bot.asked) == 9
 
 
+def test_what_was_spoken_is_kept_for_the_same_application_only(
+    dataset: Path, bot: ScriptedSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states: list[object] = []
+
+    def voice_sections(*given: object) -> list[object]:
+        states.append(given[5])
+        return []
+
+    monkeypatch.setattr("ragvoice.evaluation.voice_section.voice_sections", voice_sections)
+    for passages in ("3", "3", "1"):
+        monkeypatch.setenv("RAGVOICE_PROMPT_PASSAGES", passages)
+        assert evaluated(dataset, "--voice", "1") == 0
+    assert states[0] == states[1] != states[2]
+
+
 def test_a_broken_gate_ends_with_1_and_is_named(
     dataset: Path, bot: ScriptedSystem, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -127,6 +143,17 @@ def test_one_failure_is_reported_and_only_if_all_fail_the_run_has_failed(
     bot.answers = dict.fromkeys(bot.answers, GenerationError("no server"))
     assert evaluated(dataset, "--fresh") == 1
     assert "3 of 3 questions failed" in capsys.readouterr().err
+
+
+def test_a_set_of_which_nothing_was_measured_has_failed(
+    dataset: Path, bot: ScriptedSystem, capsys: pytest.CaptureFixture[str]
+) -> None:
+    off_topic = dataset.parent / "offtopic"
+    off_topic.mkdir()
+    (off_topic / "questions.jsonl").write_text(json.dumps(QUESTIONS[2]))
+    bot.answers["Where is the bowl held?"] = GenerationError("no server")
+    assert evaluated(dataset, str(off_topic)) == 1
+    assert "2 of 4 questions failed" in capsys.readouterr().err
 
 
 def test_questions_without_documents_are_asked_to_an_index(
@@ -173,9 +200,11 @@ def test_follow_ups_are_asked_once_more_without_their_history(dataset: Path, bot
 
 def test_a_judge_grades_what_was_answered(dataset: Path, bot: ScriptedSystem, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[tuple[str, str]] = []
+    graded: list[str] = []
 
     class Strict:
         def score(self, question: str, *_: object) -> JudgeScore:
+            graded.append(question)
             return JudgeScore(float("bicycles" in question), 1.0, "As it is.")
 
     def open_judge(url: str, model: str) -> Strict:
@@ -183,11 +212,16 @@ def test_a_judge_grades_what_was_answered(dataset: Path, bot: ScriptedSystem, mo
         return Strict()
 
     monkeypatch.setattr("ragvoice.evaluation.judge.open_judge", open_judge)
-    assert evaluated(dataset, "--judge-url", "http://h:1/v1", "--judge-model", "big", "--json", "out.json") == 0
+    flags = ("--judge-url", "http://h:1/v1", "--judge-model", "big", "--json", "out.json")
+    assert evaluated(dataset, *flags) == 0
     assert opened == [("http://h:1/v1", "big")]
     made = report()
     assert made["judge"] == "big"
     assert made["sets"][0]["scores"]["judge_correct"] == {"value": 0.5, "low": 0.0, "high": 1.0, "n": 2}
+    assert evaluated(dataset, *flags) == 0
+    assert len(graded) == 2
+    assert evaluated(dataset, *flags, "--fresh") == 0
+    assert len(graded) == 4
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,6 +65,16 @@ def test_an_estimate_remembers_what_it_was_made_for() -> None:
 def test_too_little_to_learn_from_says_so(rows: list[Observation]) -> None:
     with pytest.raises(UsageError, match="more questions"):
         fit_abstention(rows, MADE_FOR)
+
+
+def test_questions_about_one_document_cannot_be_held_out() -> None:
+    rows = answers(200)
+    about_one = [replace(row, group="handbook.pdf") for row in rows]
+    with pytest.raises(UsageError, match="too few documents"):
+        fit_abstention(about_one, MADE_FOR)
+    wrong_elsewhere = [row if not row.right else replace(row, group="handbook.pdf") for row in rows]
+    with pytest.raises(UsageError, match="too few documents"):
+        fit_abstention(wrong_elsewhere, MADE_FOR)
 
 
 def test_the_table_names_what_is_kept(capsys: pytest.CaptureFixture[str]) -> None:

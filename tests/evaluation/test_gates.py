@@ -54,6 +54,7 @@ def test_a_set_that_is_left_out_is_not_looked_at(tmp_path: Path) -> None:
         ('[[gate]]\nfigure = "f1"\nminimum = 1\n[[gate]]\nfigure = "f1"', "gate 2.*max_fall"),
         ('[[gate]]\nfigure = "f1"\nmax_fall = -0.1', "gate 1, max_fall"),
         ('[[gate]]\nfigure = "f1"\nmin = 0.1', "gate 1, min"),
+        ('[[gate]]\nfigure = "f1"\nstyles = ["shorts"]\nminimum = 1', "gate 1, styles"),
         ('[gates]\nfigure = "f1"', "the file"),
     ],
 )

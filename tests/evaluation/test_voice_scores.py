@@ -83,4 +83,6 @@ def test_confidence_that_separates_and_where() -> None:
     assert [confidence < found.threshold for confidence in confidences] == [True, True, False, False, False]
     assert (found.caught, found.disturbed) == (pytest.approx(2 / 3), 0.0)
     assert separation([0.5, 0.6], [False, False]).auroc is None
+    misled = separation([0.9, 0.4], [True, False])
+    assert (misled.auroc, misled.threshold, misled.caught, misled.disturbed) == (0.0, None, 0.0, 0.0)
     assert separation([], []).misheard == 0.0

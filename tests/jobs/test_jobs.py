@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -141,6 +142,23 @@ def test_a_job_that_is_cancelled_again_is_left_to_tidy_up(jobs: Jobs, tmp_path: 
     ended(jobs, id_)
 
     assert jobs.output(OWNER, id_).endswith("did\n")
+
+
+def test_a_job_that_is_cancelled_before_its_command_starts_does_not_start_it(
+    jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch = subprocess.Popen
+
+    def cancel_first(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        jobs.cancel(OWNER, Path(command[-2]).name, grace_s=60)
+        return launch(command, **options)
+
+    monkeypatch.setattr("ragvoice.jobs.jobs.subprocess.Popen", cancel_first)
+
+    job = ended(jobs, jobs.start(OWNER, Script(f"open({str(tmp_path / 'ran')!r}, 'w')")).id)
+
+    assert job.state == "cancelled"
+    assert not (tmp_path / "ran").exists()
 
 
 def test_what_does_not_stop_is_killed(jobs: Jobs) -> None:

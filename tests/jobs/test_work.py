@@ -20,6 +20,11 @@ def test_what_people_name_cannot_be_a_flag() -> None:
     assert Pull("--x").arguments(PLACE) == ["models", "pull", "--", "--x"]
 
 
+def test_a_group_that_a_flag_cannot_name_does_not_become_others() -> None:
+    place = Place(Path("i"), Path("r"), "1", ("sales, board", "hr", " it"))
+    assert "--groups=hr" in AskBoth("answers", "x").arguments(place)
+
+
 def test_an_evaluation_leaves_its_report_under_the_job_s_id(tmp_path: Path) -> None:
     (tmp_path / "questions.jsonl").touch()
 

@@ -28,6 +28,7 @@ def test_these_are_not(host: str) -> None:
         ({"Host": "localhost:8501"}, "10.0.0.7", False),
         ({"Host": "rebound.example:8501"}, "127.0.0.1", False),
         ({"Host": "localhost:8501", "Origin": "https://voice.example"}, "127.0.0.1", False),
+        ({"Host": "localhost:8501", "Origin": "null"}, "127.0.0.1", False),
         ({"Host": "localhost:8501", "X-Forwarded-For": "10.0.0.7"}, "127.0.0.1", False),
         ({}, "127.0.0.1", False),
     ],

@@ -47,6 +47,19 @@ def test_people_are_added_changed_and_removed(
     assert accounts.all() == [Person("root", "admin")]
 
 
+def test_turns_that_could_not_be_deleted_with_the_account_say_how_to_delete_them_later(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert add(monkeypatch, "root", "--role", "admin") == 0
+    assert add(monkeypatch, "Ada Holm") == 0
+    read_settings().turns_path.mkdir()
+    assert run(monkeypatch, "remove", "Ada Holm", "--forget") == 1
+    said = capsys.readouterr()
+    assert "Ada Holm cannot sign in any more." in said.out
+    assert "ragvoice turns forget --person 'Ada Holm'" in said.err
+    assert "Traceback" not in said.err
+
+
 def test_a_first_person_without_rights_is_refused_before_a_password_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

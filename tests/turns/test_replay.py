@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from sample_turns import CIRCUMSTANCES, PASSAGE, QUOTE, TEXT, answer_of, sample_turn
+from sample_turns import CIRCUMSTANCES, PASSAGE, QUOTE, TEXT, answer_of, sample_turn, spoken_answer
 
-from ragvoice.datatypes import Answer, Message
+from ragvoice.datatypes import Answer, Message, Transcription
 from ragvoice.turns.records import Circumstances, Turn, UsedModel
 from ragvoice.turns.replay import Change, Replay, replay
 
@@ -44,9 +44,9 @@ def test_nothing_changed() -> None:
 
 
 def test_the_question_is_asked_with_its_history() -> None:
-    asked: list[tuple[str, Sequence[Message]]] = []
+    asked: list[tuple[str | Transcription, Sequence[Message]]] = []
 
-    def ask(question: str, history: Sequence[Message]) -> Answer:
+    def ask(question: str | Transcription, history: Sequence[Message]) -> Answer:
         asked.append((question, history))
         return THEN
 
@@ -55,6 +55,20 @@ def test_the_question_is_asked_with_its_history() -> None:
     found = replay(turn, ask, CIRCUMSTANCES, CIRCUMSTANCES.settings, lambda _: "1d", DOCUMENTS.get)
     assert asked == [("How many days?", history)]
     assert found.changes == ()
+
+
+def test_a_spoken_question_is_asked_as_it_was_heard() -> None:
+    """Poorly heard it is asked back, which is the same answer again."""
+    asked: list[str | Transcription] = []
+    back = replace(spoken_answer(), outcome="clarify", answer="Did you mean: how many days?")
+
+    def ask(question: str | Transcription, _: Sequence[Message]) -> Answer:
+        asked.append(question)
+        return back
+
+    found = replay(sample_turn(back), ask, CIRCUMSTANCES, CIRCUMSTANCES.settings, lambda _: "1d", DOCUMENTS.get)
+    assert asked == [Transcription("How many days?", "en", 1.235, (), 0.9)]
+    assert found.same
 
 
 @pytest.mark.parametrize(

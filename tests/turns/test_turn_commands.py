@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,13 @@ import pytest
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 
+from ragvoice.build_turns import build_turn_log
 from ragvoice.cli import main
 from ragvoice.evaluation.datasets import read_dataset
+from ragvoice.generation.clarify import did_you_mean
+from ragvoice.settings import read_settings
+from ragvoice.turns.log import Selection
+from ragvoice.turns.records import Heard
 
 QUESTION = "How many days of annual leave do employees get?"
 LEAVE = "# Leave policy\n\n## Annual leave\n\nEmployees get 25 days of annual leave per year.\n"
@@ -138,6 +144,7 @@ def test_a_log_that_cannot_be_written_costs_no_answer(
         ["turns", "forget", "--yes"],
         ["turns", "forget", "--before", "yesterday", "--yes"],
         ["turns", "forget", "--before", "1d", "--until", "2026-01-01", "--yes"],
+        ["turns", "forget", "--until", "9999-12-31", "--yes"],
         ["turns", "list", "--since", "99999999999d"],
         ["turns", "rate", "abcdef", "sideways"],
         ["turns", "export", "x.jsonl", "--rating", "sideways"],
@@ -158,6 +165,19 @@ def test_a_period_is_forgotten_with_its_last_day(capsys: pytest.CaptureFixture[s
     today = rows(capsys, "turns", "list")[0]["asked_at"][:10]
     assert rows(capsys, "turns", "forget", "--before", today, "--yes") == [{"forgotten": 0}]
     assert rows(capsys, "turns", "forget", "--since", today, "--until", today, "--yes") == [{"forgotten": 1}]
+    ran(capsys, "ask", QUESTION)
+    compact = rows(capsys, "turns", "list")[0]["asked_at"][:10].replace("-", "")
+    assert rows(capsys, "turns", "forget", "--until", compact, "--yes") == [{"forgotten": 1}]
+
+
+@pytest.mark.usefixtures("says")
+def test_a_question_that_was_poorly_heard_is_asked_back_again(capsys: pytest.CaptureFixture[str]) -> None:
+    ran(capsys, "ask", QUESTION)
+    log = build_turn_log(read_settings())
+    [typed] = log.find(Selection())
+    back = replace(typed, outcome="clarify", answer=did_you_mean(QUESTION), citations=())
+    log.add(replace(back, turn_id="f" * 32, heard=Heard("en", 1.5, 0.2)))
+    assert "Same answer" in ran(capsys, "replay", "ffffff")
 
 
 def test_a_replay_gives_the_same_answer_until_the_document_changes(

@@ -109,6 +109,20 @@ def test_figures_of_the_newest_report_with_the_change_and_broken_gates(reported:
     assert r"at least \.9 is asked" in texts(app)
 
 
+def test_a_change_is_shown_against_the_same_questions_only(reported: Site) -> None:
+    write_report("r3", "2026-11-03T10:00:00Z", [asked(i, right=True) for i in range(4)])
+
+    app = page(render, reported[0], OWNER, reported[1])
+
+    right = next(metric for metric in app.metric if metric.label == "Right")
+    assert (right.value, right.delta) == ("1.00", "")
+
+
+def test_another_question_of_the_same_number_was_not_mended() -> None:
+    other = replace(asked(0, right=False), question="Who signs?")
+    assert turned([other], [asked(0, right=True)]) == []
+
+
 def test_an_open_failure_shows_what_was_expected_and_what_came(reported: Site) -> None:
     app = page(render, reported[0], OWNER, reported[1])
 
