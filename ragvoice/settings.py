@@ -18,6 +18,7 @@ from pydantic_settings import (
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -34,6 +35,8 @@ CPU_RUNTIME: Literal["torch", "ctranslate2"] = (
     "torch" if platform.machine().lower() in ("x86_64", "amd64") else "ctranslate2"
 )
 """Of the language model; torch has its quickest int8 kernels for x86 only."""
+_LEAST_PROMPT_TOKENS = 256
+"""With fewer, no question could be asked."""
 
 
 def home() -> Path:
@@ -160,7 +163,8 @@ class Settings(BaseSettings):
     show_drafts: bool = True
     """The page shows a sentence while it is written, paler, before it is known whether the documents support it."""
     examples: tuple[str, ...] = ()
-    """Questions that the page suggests to a first visitor; none: such as its documents' headings ask."""
+    """Questions that the page suggests to a first visitor; none: such as its documents' headings ask. A list in JSON
+    in the environment."""
 
     threads: int = Field(default_factory=lambda: max(1, len(os.sched_getaffinity(0))), ge=1)
     """CPU threads of each model; they run one after another."""
@@ -198,6 +202,15 @@ class Settings(BaseSettings):
     def _overlap_fits(self) -> Settings:
         if self.overlap_tokens > self.chunk_tokens // 2:
             raise ValueError(f"overlap_tokens is at most half of chunk_tokens ({self.chunk_tokens})")
+        return self
+
+    @model_validator(mode="after")
+    def _prompt_fits(self) -> Settings:
+        if self.max_new_tokens > self.context_tokens - _LEAST_PROMPT_TOKENS:
+            raise ValueError(
+                f"max_new_tokens ({self.max_new_tokens}) leaves fewer than {_LEAST_PROMPT_TOKENS} of context_tokens "
+                f"({self.context_tokens}) for the passages and the question"
+            )
         return self
 
     @property
@@ -258,6 +271,11 @@ def read_settings(**flags: Any) -> Settings:
         raise UsageError(
             f"The setting {name!r} cannot be {first.get('input')!r}: {first['msg']}. It may come from a flag, "
             f"from RAGVOICE_{name.upper()}, from {WORKING_FOLDER_FILE} or from {HOME_FILE} in RAGVOICE_HOME."
+        ) from error
+    except SettingsError as error:  # of a list that is no JSON
+        raise UsageError(
+            f"The environment is not understood: {error}. A list is written as JSON there: "
+            "RAGVOICE_EXAMPLES='[\"How many holidays do I get?\"]'"
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{WORKING_FOLDER_FILE} or {HOME_FILE} is not valid TOML: {error}") from error
