@@ -6,8 +6,10 @@ import secrets
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -137,6 +139,62 @@ def test_server_that_is_down_is_reported(monkeypatch: pytest.MonkeyPatch) -> Non
     assert url in str(raised.value)
     with pytest.raises(GenerationError, match="cannot be reached"):
         list(served_chat(url).stream(QUESTION))
+
+
+BEGINNING = (
+    b'data: {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": '
+    b'[{"index": 0, "delta": {"role": "assistant", "content": "You get"}, "finish_reason": null}]}\n\n'
+)
+
+
+class Page(BaseHTTPRequestHandler):
+    """Answers everything with the same bytes."""
+
+    body, kind = b"<html>Please sign in.</html>", "text/html"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", self.kind)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class BrokenOff(Page):
+    body, kind = BEGINNING + b"data: {oops\n\n", "text/event-stream"
+
+
+@pytest.fixture
+def answering_with() -> Iterator[Callable[[type[Page]], str]]:
+    """Starts a server; gives its address."""
+    servers: list[HTTPServer] = []
+
+    def begin(handler: type[Page]) -> str:
+        servers.append(HTTPServer(("127.0.0.1", 0), handler))
+        threading.Thread(target=servers[-1].serve_forever, kwargs={"poll_interval": 0.01}).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}/v1"
+
+    yield begin
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("handler", [Page, BrokenOff])
+def test_what_is_no_such_server_is_told_with_its_address(
+    answering_with: Callable[[type[Page]], str], handler: type[Page]
+) -> None:
+    url = answering_with(handler)
+    with pytest.raises(GenerationError, match="OpenAI-compatible") as raised:
+        list(served_chat(url).stream(QUESTION))
+    assert url in str(raised.value)
+    assert "llm_url" in str(raised.value)
+    with pytest.raises(GenerationError, match="OpenAI-compatible"):
+        served_chat(url).invoke(QUESTION)
 
 
 def test_key_is_read_when_asked_and_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
