@@ -174,6 +174,7 @@ def build_chat_model(settings: Settings) -> BaseChatModel:
             passages_apart=_reads_apart(adapter, bare=False),
             quantisation=settings.llm_quantisation,
             max_new_tokens=settings.max_new_tokens,
+            context_tokens=settings.context_tokens,
         )
     merged = str(adapter.folder) if adapter else None
     converted = store.converted(settings.llm, CPU_FORMATS[settings.llm_runtime], merged)

@@ -102,6 +102,13 @@ def test_failure_in_the_worker_reaches_the_reader(tiny_llama: Path) -> None:
         reply(chat)
 
 
+def test_a_chat_template_that_refuses_is_told(tiny_llama: Path) -> None:
+    chat = open_chat(tiny_llama)
+    chat._tokenizer.chat_template = "{{ raise_exception('System role not supported') }}"
+    with pytest.raises(ModelError, match="System role not supported"):
+        reply(chat)
+
+
 def test_random_adapter_changes_the_reply_and_a_zero_one_does_not(
     tiny_llama: Path, make_adapter: Callable[[Path, bool], Path]
 ) -> None:
