@@ -116,6 +116,17 @@ def recorded_hashes(target: Path) -> dict[str, str]:
     return {str(path): str(sha256) for path, sha256 in files.items()}
 
 
+def forget_damaged(root: Path, slug: str) -> None:
+    """Conversions of a model that are not as they were made: each is made anew when it is asked for next."""
+    for target in (root / "converted" / slug).glob("*"):
+        if any(not _is_file_of(target / path, sha256) for path, sha256 in recorded_hashes(target).items()):
+            (target / RECORD).unlink(missing_ok=True)
+
+
+def _is_file_of(file: Path, sha256: str) -> bool:
+    return file.is_file() and file_sha256(file) == sha256
+
+
 def merged_adapter(target: Path) -> Path | None:
     """Folder where the adapter of a conversion lay; None without one, or where it was not recorded."""
     adapter = _record(target).get("adapter")

@@ -126,6 +126,24 @@ def test_pull_converts_before_it_publishes(home: Path, child: FakeChild) -> None
     assert [result.file for result in store.verify() if result.state == "changed"] == ["ctranslate2-float32/model.bin"]
 
 
+@pytest.mark.parametrize("damage", ["changed", "missing"])
+def test_pull_mends_what_verify_finds_in_a_conversion(store: ModelStore, child: FakeChild, damage: str) -> None:
+    store.pull(["tiny"])
+    sound = store.converted("tiny", "ctranslate2-int8")
+    broken = store.converted("tiny", "ctranslate2-float32") / "model.bin"
+    if damage == "changed":
+        broken.write_text("changed")
+    else:
+        broken.unlink()
+    assert [result.state for result in store.verify() if result.state != "ok"] == [damage]
+    store.pull(["tiny"])
+    assert all(result.state == "ok" for result in store.verify())
+    assert store.converted("tiny", "ctranslate2-float32") == broken.parent
+    assert broken.read_text() == "ctranslate2-float32 of tiny"
+    assert store.converted("tiny", "ctranslate2-int8") == sound
+    assert len(child.sources) == 3  # the sound one was not made again
+
+
 def test_adapter_folder_is_not_taken_for_a_model(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text("{}")
     (tmp_path / "adapter_model.safetensors").write_bytes(b"w")
