@@ -68,6 +68,7 @@ class Settings(BaseSettings):
 
     embedder: str = "all-minilm-l6-v2"
     embedder_runtime: Literal["ctranslate2", "sentence-transformers"] = "ctranslate2"
+    """`ctranslate2`: int8, models that take the mean of their tokens; `sentence-transformers`: any."""
     chunk_tokens: int = Field(220, ge=32, le=8192)
     """Longest chunk in tokens of the embedder; shorter where the headings embedded with it leave less room."""
     overlap_tokens: int = Field(0, ge=0)
