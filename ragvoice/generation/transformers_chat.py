@@ -181,6 +181,7 @@ class TransformersChatModel(BaseChatModel):
                         temperature=None,
                         top_p=None,
                         top_k=None,
+                        repetition_penalty=1.0,  # Qwen2.5's own is above: against the words of the passages, too
                         streamer=streamer,
                         begin_suppress_tokens=avoided,
                         logits_processor=[_record(logprobs)],

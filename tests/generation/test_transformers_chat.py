@@ -54,6 +54,8 @@ def test_decoding_is_greedy(tiny_llama: Path) -> None:
     first = reply(chat)
     torch.manual_seed(99)
     assert reply(chat) == first != reply(chat, [HumanMessage("w7 w8")])
+    chat._model.generation_config.repetition_penalty = 9.0  # as published with a model
+    assert reply(chat) == first
 
 
 def test_another_reply_than_one_that_begins_so(tiny_llama: Path) -> None:
