@@ -338,7 +338,7 @@ def _build_voice(settings: Settings, ipa: Mapping[str, str]) -> TextToSpeech:
             raise UsageError("tts_runtime 'openai' needs tts_url, for example http://localhost:8880/v1")
         from ragvoice.speech.openai_voice import OpenAITextToSpeech
 
-        key = os.environ.get("OPENAI_API_KEY", "")
+        key = os.environ.get("OPENAI_API_KEY", "").strip()
         voice = settings.tts_voice or "alloy"
         return OpenAITextToSpeech(settings.tts_url, settings.tts, voice, key=key, speed=settings.speed)
     from ragvoice.speech.piper import PiperTextToSpeech

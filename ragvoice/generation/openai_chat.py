@@ -86,7 +86,7 @@ def open_served_chat(url: str, model: str, *, max_new_tokens: int, timeout_s: fl
     return ServedChatModel(
         base_url=url,
         model=model,
-        api_key=lambda: os.environ.get("OPENAI_API_KEY", "none"),
+        api_key=lambda: os.environ.get("OPENAI_API_KEY", "").strip() or "none",
         temperature=0,
         max_completion_tokens=max_new_tokens,
         timeout=timeout_s,

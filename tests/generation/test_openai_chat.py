@@ -207,6 +207,15 @@ def test_key_is_read_when_asked_and_is_no_setting(monkeypatch: pytest.MonkeyPatc
     assert not any("key" in name for name in Settings.model_fields)
 
 
+@pytest.mark.parametrize(("given", "sent"), [("", "none"), (" ", "none"), ("secret\n", "secret"), (None, "none")])
+def test_an_empty_key_is_none_and_a_line_end_no_part_of_one(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, sent: str
+) -> None:
+    if given is not None:
+        monkeypatch.setenv("OPENAI_API_KEY", given)
+    assert served_chat(unused_url()).openai_api_key() == sent  # type: ignore[attr-defined]
+
+
 def test_tokens_are_counted_without_a_tokenizer_on_the_safe_side() -> None:
     assert served_chat(unused_url()).get_num_tokens("The capital of France is Paris.") == 9
 
