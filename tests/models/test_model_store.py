@@ -44,9 +44,14 @@ def test_path_of_a_name_a_folder_and_a_hub_id(store: ModelStore, tmp_path: Path)
 
 def test_path_asks_no_server(store: ModelStore, server: PackageServer, tmp_path: Path) -> None:
     hub_snapshot(tmp_path / "hub", "org/halfway", {"config.json": b"{}"})  # weights still missing
-    for reference in ("org/name", "org/halfway", "tiny"):
+    index = b'{"weight_map": {"a": "model-1-of-2.safetensors", "b": "model-2-of-2.safetensors"}}'
+    shards = {"model.safetensors.index.json": index, "model-1-of-2.safetensors": b"w"}
+    partial = hub_snapshot(tmp_path / "hub", "org/partial", shards)
+    for reference in ("org/name", "org/halfway", "org/partial", "tiny"):
         with pytest.raises(ModelError, match=f"ragvoice models pull {reference}"):
             store.path(reference)
+    (partial / "model-2-of-2.safetensors").write_bytes(b"w")
+    assert store.path("org/partial") == partial
     assert server.requests == []
 
 
