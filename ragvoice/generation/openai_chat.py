@@ -11,7 +11,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 
-from ragvoice.errors import GenerationError
+from ragvoice.errors import GenerationError, ModelError
 from ragvoice.generation.control_tokens import break_common
 
 _CHARACTERS_PER_TOKEN = 3.5
@@ -70,10 +70,9 @@ class ServedChatModel(ChatOpenAI):
         if isinstance(error, httpx.HTTPError):  # in the middle of a stream, where openai passes them on
             return GenerationError(f"{where} broke off its answer ({error}). Look at its log.")
         if isinstance(error, ValueError | TypeError | KeyError):  # of who reads what is no such reply
-            what = " ".join(str(error).split())[:_SHOWN_CHARACTERS]
             return GenerationError(
-                f"{where} does not answer as an OpenAI-compatible server ({what}). Correct llm_url: it ends in the "
-                "API's version, such as /v1."
+                f"{where} does not answer as an OpenAI-compatible server ({_shown(error)}). Correct llm_url: it ends "
+                "in the API's version, such as /v1."
             )
         return error
 
@@ -82,13 +81,22 @@ def open_served_chat(url: str, model: str, *, max_new_tokens: int, timeout_s: fl
     """:param url: Base URL that ends in the API's version, such as `http://localhost:8000/v1`.
 
     The key comes from the environment variable OPENAI_API_KEY; servers without keys take any.
+
+    :raises ModelError: when the environment names a proxy of a kind that is not supported.
     """
-    return ServedChatModel(
-        base_url=url,
-        model=model,
-        api_key=lambda: os.environ.get("OPENAI_API_KEY", "").strip() or "none",
-        temperature=0,
-        max_completion_tokens=max_new_tokens,
-        timeout=timeout_s,
-        max_retries=1,
-    )
+    try:
+        return ServedChatModel(
+            base_url=url,
+            model=model,
+            api_key=lambda: os.environ.get("OPENAI_API_KEY", "").strip() or "none",
+            temperature=0,
+            max_completion_tokens=max_new_tokens,
+            timeout=timeout_s,
+            max_retries=1,
+        )
+    except (ImportError, ValueError) as error:
+        raise ModelError(f"No connection to the server at {url} can be made: {_shown(error)}") from error
+
+
+def _shown(error: Exception) -> str:
+    return " ".join(str(error).split())[:_SHOWN_CHARACTERS]

@@ -17,7 +17,7 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from ragvoice.build import build_chat_model
-from ragvoice.errors import GenerationError, UsageError
+from ragvoice.errors import GenerationError, ModelError, UsageError
 from ragvoice.settings import Settings
 
 QUESTION = [SystemMessage("Answer in one short sentence."), HumanMessage("What is the capital of France?")]
@@ -214,6 +214,12 @@ def test_an_empty_key_is_none_and_a_line_end_no_part_of_one(
     if given is not None:
         monkeypatch.setenv("OPENAI_API_KEY", given)
     assert served_chat(unused_url()).openai_api_key() == sent  # type: ignore[attr-defined]
+
+
+def test_a_proxy_of_a_kind_that_is_not_supported_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "gopher://127.0.0.1:1")
+    with pytest.raises(ModelError, match=r"http://127\.0\.0\.1:9/v1 can be made: .*proxy"):
+        served_chat("http://127.0.0.1:9/v1")
 
 
 def test_tokens_are_counted_without_a_tokenizer_on_the_safe_side() -> None:
