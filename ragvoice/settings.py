@@ -15,11 +15,11 @@ from platformdirs import user_data_path
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
-    TomlConfigSettingsSource,
 )
 
 from ragvoice.errors import UsageError
@@ -254,7 +254,12 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         working = Path(WORKING_FOLDER_FILE)
         file = working if working.is_file() else home() / HOME_FILE
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _values(file))
+
+
+def _values(file: Path) -> dict[str, Any]:
+    """None where there is no file."""
+    return tomllib.loads(file.read_text(encoding="utf-8-sig")) if file.is_file() else {}
 
 
 def read_settings(**flags: Any) -> Settings:

@@ -116,6 +116,11 @@ def test_a_file_that_is_no_toml_is_wrong_use(data: bytes) -> None:
         read_settings()
 
 
+def test_a_file_may_begin_with_the_mark_that_editors_of_windows_write() -> None:
+    Path("ragvoice.toml").write_text('stt = "own"\r\n', encoding="utf-8-sig")
+    assert read_settings().stt == "own"
+
+
 def test_settings_do_not_change_once_read() -> None:
     with pytest.raises(ValidationError):
         read_settings().chunk_tokens = 5  # type: ignore[misc]
