@@ -78,9 +78,7 @@ def convert_once(root: Path, source: Source, target_format: str) -> Path:
     target = root / "converted" / source.slug / target_format
     if is_current(target, source.fingerprint):
         return target
-    locks = root / ".locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    with FileLock(locks / f"{source.slug}-{target_format}.lock"):
+    with _locked(root, source, target_format):
         if not is_current(target, source.fingerprint):
             with _made(root, source, target_format) as made:
                 publish(made, target)
@@ -97,11 +95,20 @@ def convert_into(root: Path, source: Source, target_format: str, target: Path) -
     ready = root / "converted" / source.slug / target_format
     if _is_already(source, target_format):
         shutil.copytree(source.folder, target, dirs_exist_ok=True)
-    elif is_current(ready, source.fingerprint):
-        shutil.copytree(ready, target, ignore=shutil.ignore_patterns(RECORD), dirs_exist_ok=True)
-    else:
+        return
+    with _locked(root, source, target_format):
+        if is_current(ready, source.fingerprint):
+            shutil.copytree(ready, target, ignore=shutil.ignore_patterns(RECORD), dirs_exist_ok=True)
+            return
         with _made(root, source, target_format) as made:
             shutil.copytree(made, target, ignore=shutil.ignore_patterns(RECORD), dirs_exist_ok=True)
+
+
+def _locked(root: Path, source: Source, target_format: str) -> FileLock:
+    """Held by one conversion of a kind at a time: it removes what others of its kind have left."""
+    locks = root / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    return FileLock(locks / f"{source.slug}-{target_format}.lock")
 
 
 def is_current(target: Path, fingerprint: str) -> bool:

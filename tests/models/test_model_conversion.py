@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 
 import pytest
@@ -93,6 +94,26 @@ def test_leftovers_of_a_killed_conversion_are_removed(store: ModelStore, gguf: P
     shutil.rmtree(made)
     store.converted(str(gguf), "ctranslate2-int8")
     assert list((store.root / ".partial").iterdir()) == []
+
+
+def test_two_of_a_kind_at_once_leave_each_other_alone(
+    store: ModelStore, gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(name: str) -> None:
+        store.write_converted(str(gguf), "ctranslate2-int8", tmp_path / name)
+
+    second = Thread(target=write, args=("second",))
+
+    def child(source: Path, target: Path, target_format: str, adapter: Path | None) -> None:
+        (target / "model.bin").write_text("whole")
+        if second.ident is None:
+            second.start()
+            second.join(0.3)  # it waits, so this is as long as it is given to do harm
+
+    monkeypatch.setattr(conversion, "_run_child", child)
+    write("first")
+    second.join()
+    assert [(tmp_path / name / "model.bin").read_text() for name in ("first", "second")] == ["whole", "whole"]
 
 
 def test_model_in_the_asked_format_is_returned_as_it_is(store: ModelStore, tmp_path: Path, child: FakeChild) -> None:
