@@ -18,6 +18,8 @@ _CHARACTERS_PER_TOKEN = 3.5
 """For counting without the server's tokenizer; English text has about four, so this errs on the safe side."""
 _SHOWN_CHARACTERS = 200
 """Of an error that may repeat a whole page."""
+_CONNECT_TIMEOUT_S = 10.0
+"""A machine that is switched off answers nothing; everybody in the queue waits for it."""
 
 
 class ServedChatModel(ChatOpenAI):
@@ -55,7 +57,7 @@ class ServedChatModel(ChatOpenAI):
 
         where = f"The language model server at {self.openai_api_base}"
         if isinstance(error, openai.APITimeoutError):
-            return GenerationError(f"{where} did not answer within {self.request_timeout} s. Check its load.")
+            return GenerationError(f"{where} did not answer in time. Check that it runs, and its load.")
         if isinstance(error, openai.APIConnectionError):
             return GenerationError(f"{where} cannot be reached. Start it, or correct llm_url.")
         if isinstance(error, openai.AuthenticationError):
@@ -79,11 +81,14 @@ class ServedChatModel(ChatOpenAI):
 
 def open_served_chat(url: str, model: str, *, max_new_tokens: int, timeout_s: float = 60.0) -> ServedChatModel:
     """:param url: Base URL that ends in the API's version, such as `http://localhost:8000/v1`.
+    :param timeout_s: For the first piece of an answer, and for each further one.
 
     The key comes from the environment variable OPENAI_API_KEY; servers without keys take any.
 
     :raises ModelError: when the environment names a proxy of a kind that is not supported.
     """
+    import httpx
+
     try:
         return ServedChatModel(
             base_url=url,
@@ -91,7 +96,7 @@ def open_served_chat(url: str, model: str, *, max_new_tokens: int, timeout_s: fl
             api_key=lambda: os.environ.get("OPENAI_API_KEY", "").strip() or "none",
             temperature=0,
             max_completion_tokens=max_new_tokens,
-            timeout=timeout_s,
+            timeout=httpx.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S),
             max_retries=1,
         )
     except (ImportError, ValueError) as error:

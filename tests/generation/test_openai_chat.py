@@ -141,6 +141,11 @@ def test_server_that_is_down_is_reported(monkeypatch: pytest.MonkeyPatch) -> Non
         list(served_chat(url).stream(QUESTION))
 
 
+def test_a_machine_that_is_switched_off_is_not_waited_for_as_long_as_an_answer() -> None:
+    timeout = served_chat(unused_url()).root_client.timeout  # type: ignore[attr-defined]
+    assert (timeout.connect, timeout.read) == (10.0, 60.0)
+
+
 BEGINNING = (
     b'data: {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": '
     b'[{"index": 0, "delta": {"role": "assistant", "content": "You get"}, "finish_reason": null}]}\n\n'
