@@ -77,13 +77,15 @@ def download_snapshot(repo: str, revision: str | None) -> Path:
     """
     import httpx
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
+    refused = (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, httpx.HTTPError)
     try:
         snapshot_download(repo, revision=revision, ignore_patterns=UNWANTED)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, HFValidationError, httpx.HTTPError) as error:
+    except (*refused, ImportError, ValueError) as error:  # the last two of a name, or a proxy, that cannot be used
+        reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])  # a cut connection has no words
         raise SourceUnreachable(
-            f"the hub did not give {repo}: {type(error).__name__}: {str(error).splitlines()[0]} "
+            f"the hub did not give {repo} ({reason.rstrip('.')}). "
             "Set HF_ENDPOINT to your mirror, or place the model in a folder and use that folder's path as its name."
         ) from error
     folder = cached_snapshot(repo, revision)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from package_server import PackageServer
 from tiny_model import WEIGHTS
@@ -71,6 +72,24 @@ def test_path_of_a_truncated_model_calls_it_damaged(store: ModelStore) -> None:
 def test_hub_pull_is_refused_offline(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match="the hub did not give org/name"):
+        store.pull(["org/name"])
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ImportError("Using SOCKS proxy, but the 'socksio' package is not installed."), "ImportError: Using SOCKS"),
+        (httpx.ReadError(""), r"ReadError\). Set HF_ENDPOINT"),
+    ],
+)
+def test_hub_pull_says_what_went_wrong(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
+    with pytest.raises(ModelError, match=rf"the hub did not give org/name \({told}"):
         store.pull(["org/name"])
 
 
