@@ -52,9 +52,13 @@ def build_embeddings(settings: Settings) -> Embeddings:
             from langchain_huggingface import HuggingFaceEmbeddings
         except ImportError as error:
             raise ModelError("langchain-huggingface is missing. Install: pip install 'ragvoice[hf]'") from error
-        wrapped: Embeddings = HuggingFaceEmbeddings(
-            model_name=str(store.path(settings.embedder)), encode_kwargs={"normalize_embeddings": True}
-        )
+        folder = store.path(settings.embedder)
+        try:
+            wrapped: Embeddings = HuggingFaceEmbeddings(
+                model_name=str(folder), encode_kwargs={"normalize_embeddings": True}
+            )
+        except Exception as error:  # transformers raises whatever its loaders meet
+            raise ModelError(f"{folder.name} cannot be loaded by sentence-transformers ({error}).") from error
         return wrapped
     from ragvoice.retrieval.embeddings import CTranslate2Embeddings
 
@@ -82,10 +86,17 @@ def embedder_max_tokens(settings: Settings) -> int:
 
 
 def token_offsets(settings: Settings) -> Callable[[str], Sequence[tuple[int, int]]]:
-    """Text -> (start, end) characters of each token of the embedder."""
+    """Text -> (start, end) characters of each token of the embedder.
+
+    :raises ModelError: when the model is not installed, or has no such tokenizer.
+    """
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(build_store().path(settings.embedder) / "tokenizer.json"))
+    folder = build_store().path(settings.embedder)
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception as error:  # tokenizers raises bare Exception
+        raise ModelError(f"{folder.name} has no readable tokenizer.json ({error}).") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return lambda text: tokenizer.encode(text, add_special_tokens=False).offsets
@@ -174,6 +185,7 @@ def build_chat_model(settings: Settings) -> BaseChatModel:
             passages_apart=_reads_apart(adapter, bare=False),
             quantisation=settings.llm_quantisation,
             max_new_tokens=settings.max_new_tokens,
+            context_tokens=settings.context_tokens,
         )
     merged = str(adapter.folder) if adapter else None
     converted = store.converted(settings.llm, CPU_FORMATS[settings.llm_runtime], merged)
@@ -326,7 +338,7 @@ def _build_voice(settings: Settings, ipa: Mapping[str, str]) -> TextToSpeech:
             raise UsageError("tts_runtime 'openai' needs tts_url, for example http://localhost:8880/v1")
         from ragvoice.speech.openai_voice import OpenAITextToSpeech
 
-        key = os.environ.get("OPENAI_API_KEY", "")
+        key = os.environ.get("OPENAI_API_KEY", "").strip()
         voice = settings.tts_voice or "alloy"
         return OpenAITextToSpeech(settings.tts_url, settings.tts, voice, key=key, speed=settings.speed)
     from ragvoice.speech.piper import PiperTextToSpeech

@@ -15,10 +15,11 @@ from platformdirs import user_data_path
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
+    SettingsError,
 )
 
 from ragvoice.errors import UsageError
@@ -34,6 +35,8 @@ CPU_RUNTIME: Literal["torch", "ctranslate2"] = (
     "torch" if platform.machine().lower() in ("x86_64", "amd64") else "ctranslate2"
 )
 """Of the language model; torch has its quickest int8 kernels for x86 only."""
+_LEAST_PROMPT_TOKENS = 256
+"""With fewer, no question could be asked."""
 
 
 def home() -> Path:
@@ -65,6 +68,7 @@ class Settings(BaseSettings):
 
     embedder: str = "all-minilm-l6-v2"
     embedder_runtime: Literal["ctranslate2", "sentence-transformers"] = "ctranslate2"
+    """`ctranslate2`: int8, models that take the mean of their tokens; `sentence-transformers`: any."""
     chunk_tokens: int = Field(220, ge=32, le=8192)
     """Longest chunk in tokens of the embedder; shorter where the headings embedded with it leave less room."""
     overlap_tokens: int = Field(0, ge=0)
@@ -160,7 +164,8 @@ class Settings(BaseSettings):
     show_drafts: bool = True
     """The page shows a sentence while it is written, paler, before it is known whether the documents support it."""
     examples: tuple[str, ...] = ()
-    """Questions that the page suggests to a first visitor; none: such as its documents' headings ask."""
+    """Questions that the page suggests to a first visitor; none: such as its documents' headings ask. A list in JSON
+    in the environment."""
 
     threads: int = Field(default_factory=lambda: max(1, len(os.sched_getaffinity(0))), ge=1)
     """CPU threads of each model; they run one after another."""
@@ -198,6 +203,15 @@ class Settings(BaseSettings):
     def _overlap_fits(self) -> Settings:
         if self.overlap_tokens > self.chunk_tokens // 2:
             raise ValueError(f"overlap_tokens is at most half of chunk_tokens ({self.chunk_tokens})")
+        return self
+
+    @model_validator(mode="after")
+    def _prompt_fits(self) -> Settings:
+        if self.max_new_tokens > self.context_tokens - _LEAST_PROMPT_TOKENS:
+            raise ValueError(
+                f"max_new_tokens ({self.max_new_tokens}) leaves fewer than {_LEAST_PROMPT_TOKENS} of context_tokens "
+                f"({self.context_tokens}) for the passages and the question"
+            )
         return self
 
     @property
@@ -240,7 +254,12 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         working = Path(WORKING_FOLDER_FILE)
         file = working if working.is_file() else home() / HOME_FILE
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _values(file))
+
+
+def _values(file: Path) -> dict[str, Any]:
+    """None where there is no file."""
+    return tomllib.loads(file.read_text(encoding="utf-8-sig")) if file.is_file() else {}
 
 
 def read_settings(**flags: Any) -> Settings:
@@ -258,6 +277,11 @@ def read_settings(**flags: Any) -> Settings:
         raise UsageError(
             f"The setting {name!r} cannot be {first.get('input')!r}: {first['msg']}. It may come from a flag, "
             f"from RAGVOICE_{name.upper()}, from {WORKING_FOLDER_FILE} or from {HOME_FILE} in RAGVOICE_HOME."
+        ) from error
+    except SettingsError as error:  # of a list that is no JSON
+        raise UsageError(
+            f"The environment is not understood: {error}. A list is written as JSON there: "
+            "RAGVOICE_EXAMPLES='[\"How many holidays do I get?\"]'"
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{WORKING_FOLDER_FILE} or {HOME_FILE} is not valid TOML: {error}") from error

@@ -15,7 +15,7 @@ from tiny_models import make_lora, make_tiny_llama, write_provenance
 from ragvoice import build
 from ragvoice.build_adapter import confidence_file, pinned, prepare_adapter, promoted_adapters, resolve_adapter
 from ragvoice.datatypes import Passage
-from ragvoice.errors import ModelError, UsageError
+from ragvoice.errors import GenerationError, ModelError, UsageError
 from ragvoice.evaluation.provenance import fingerprint, models
 from ragvoice.generation.confidence import ConfidenceModel
 from ragvoice.models import adapters
@@ -98,6 +98,12 @@ def test_the_chat_model_has_the_adapter(settings: Settings) -> None:
     promoted_adapters(settings).promote(trained(settings, "first", 1), {})
     assert reply(build.build_chat_model(settings)) != bare
     assert reply(build.build_chat_model(settings.model_copy(update={"adapter": "none"}))) == bare
+
+
+def test_a_prompt_may_be_as_long_as_the_setting_says(settings: Settings) -> None:
+    chat = build.build_chat_model(settings.model_copy(update={"context_tokens": 64, "max_new_tokens": 4}))
+    with pytest.raises(GenerationError, match="the limit is 60"):
+        chat.invoke([HumanMessage("w4 " * 100)])
 
 
 class Finds:

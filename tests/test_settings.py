@@ -95,11 +95,30 @@ def test_values_that_do_not_go_together(monkeypatch: pytest.MonkeyPatch) -> None
         read_settings(overlap_tokens=51)
 
 
+def test_an_answer_leaves_room_for_the_question() -> None:
+    assert read_settings(max_new_tokens=3840, context_tokens=4096).max_new_tokens == 3840
+    with pytest.raises(UsageError, match=r"max_new_tokens \(4000\) leaves fewer than 256 of context_tokens \(4096\)"):
+        read_settings(max_new_tokens=4000, context_tokens=4096)
+
+
+def test_a_list_in_the_environment_is_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAGVOICE_EXAMPLES", '["How long, in days?", "Why?"]')
+    assert read_settings().examples == ("How long, in days?", "Why?")
+    monkeypatch.setenv("RAGVOICE_EXAMPLES", "How long, in days?")
+    with pytest.raises(UsageError, match=r'"examples".*JSON'):
+        read_settings()
+
+
 @pytest.mark.parametrize("data", [b"chunk_tokens = [", b"\xff\xfe"])
 def test_a_file_that_is_no_toml_is_wrong_use(data: bytes) -> None:
     Path("ragvoice.toml").write_bytes(data)
     with pytest.raises(UsageError, match=r"ragvoice\.toml"):
         read_settings()
+
+
+def test_a_file_may_begin_with_the_mark_that_editors_of_windows_write() -> None:
+    Path("ragvoice.toml").write_text('stt = "own"\r\n', encoding="utf-8-sig")
+    assert read_settings().stt == "own"
 
 
 def test_settings_do_not_change_once_read() -> None:

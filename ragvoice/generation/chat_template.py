@@ -32,6 +32,9 @@ class ChatTemplate:
             config = json.loads((model_path / "tokenizer_config.json").read_text(encoding="utf-8"))
         except Exception as error:  # tokenizers raises bare Exception
             raise ModelError(f"{model_path.name} has no readable tokenizer ({error}).") from error
+        # A file may say what its training cut and padded texts to; of a prompt it would be the question that is cut.
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
         template_file = model_path / "chat_template.jinja"
         source = _default(config.get("chat_template"))
         if template_file.is_file():

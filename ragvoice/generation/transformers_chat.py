@@ -124,6 +124,7 @@ class TransformersChatModel(BaseChatModel):
 
     def _inputs(self, pieces: list[list[int]], messages: list[BaseMessage]) -> Any:
         import torch
+        from jinja2 import TemplateError
         from transformers import BatchEncoding
 
         if pieces:
@@ -133,9 +134,13 @@ class TransformersChatModel(BaseChatModel):
         rows = [
             {"role": _ROLES.get(message.type, message.type), "content": as_text(message.text)} for message in messages
         ]
-        return self._tokenizer.apply_chat_template(
-            rows, add_generation_prompt=True, return_tensors="pt", return_dict=True
-        ).to(self._model.device)
+        try:
+            found = self._tokenizer.apply_chat_template(
+                rows, add_generation_prompt=True, return_tensors="pt", return_dict=True
+            )
+        except TemplateError as error:
+            raise ModelError(f"The model's chat template cannot take this conversation ({error}).") from error
+        return found.to(self._model.device)
 
     def _generate(
         self,
@@ -176,6 +181,7 @@ class TransformersChatModel(BaseChatModel):
                         temperature=None,
                         top_p=None,
                         top_k=None,
+                        repetition_penalty=1.0,  # Qwen2.5's own is above: against the words of the passages, too
                         streamer=streamer,
                         begin_suppress_tokens=avoided,
                         logits_processor=[_record(logprobs)],

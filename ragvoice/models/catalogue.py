@@ -85,7 +85,7 @@ class Catalogue:
 
 def _read(file: Path) -> dict[str, dict[str, Any]]:
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8")).get("models", {})
+        tables = tomllib.loads(file.read_text(encoding="utf-8-sig")).get("models", {})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} is not valid TOML: {error}.") from error
     if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):

@@ -78,9 +78,7 @@ def convert_once(root: Path, source: Source, target_format: str) -> Path:
     target = root / "converted" / source.slug / target_format
     if is_current(target, source.fingerprint):
         return target
-    locks = root / ".locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    with FileLock(locks / f"{source.slug}-{target_format}.lock"):
+    with _locked(root, source, target_format):
         if not is_current(target, source.fingerprint):
             with _made(root, source, target_format) as made:
                 publish(made, target)
@@ -97,11 +95,20 @@ def convert_into(root: Path, source: Source, target_format: str, target: Path) -
     ready = root / "converted" / source.slug / target_format
     if _is_already(source, target_format):
         shutil.copytree(source.folder, target, dirs_exist_ok=True)
-    elif is_current(ready, source.fingerprint):
-        shutil.copytree(ready, target, ignore=shutil.ignore_patterns(RECORD), dirs_exist_ok=True)
-    else:
+        return
+    with _locked(root, source, target_format):
+        if is_current(ready, source.fingerprint):
+            shutil.copytree(ready, target, ignore=shutil.ignore_patterns(RECORD), dirs_exist_ok=True)
+            return
         with _made(root, source, target_format) as made:
             shutil.copytree(made, target, ignore=shutil.ignore_patterns(RECORD), dirs_exist_ok=True)
+
+
+def _locked(root: Path, source: Source, target_format: str) -> FileLock:
+    """Held by one conversion of a kind at a time: it removes what others of its kind have left."""
+    locks = root / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    return FileLock(locks / f"{source.slug}-{target_format}.lock")
 
 
 def is_current(target: Path, fingerprint: str) -> bool:
@@ -114,6 +121,17 @@ def recorded_hashes(target: Path) -> dict[str, str]:
     """SHA-256 of each file of a conversion at the time it was made, by relative path."""
     files = _record(target).get("files", {})
     return {str(path): str(sha256) for path, sha256 in files.items()}
+
+
+def forget_damaged(root: Path, slug: str) -> None:
+    """Conversions of a model that are not as they were made: each is made anew when it is asked for next."""
+    for target in (root / "converted" / slug).glob("*"):
+        if any(not _is_file_of(target / path, sha256) for path, sha256 in recorded_hashes(target).items()):
+            (target / RECORD).unlink(missing_ok=True)
+
+
+def _is_file_of(file: Path, sha256: str) -> bool:
+    return file.is_file() and file_sha256(file) == sha256
 
 
 def merged_adapter(target: Path) -> Path | None:

@@ -23,9 +23,17 @@ PAUSE_S = 0.5
 
 @contextmanager
 def http_client() -> Iterator[httpx.Client]:
-    """A client with short connect timeout; proxies and certificates come from the environment."""
+    """A client with short connect timeout; proxies and certificates come from the environment.
+
+    Raises:
+        SourceUnreachable: the environment names a proxy of a kind that is not supported.
+    """
     timeout = httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-    with httpx.Client(timeout=timeout, follow_redirects=True, headers={"User-Agent": "ragvoice"}) as client:
+    try:
+        client = httpx.Client(timeout=timeout, follow_redirects=True, headers={"User-Agent": "ragvoice"})
+    except (ImportError, ValueError) as error:
+        raise SourceUnreachable(f"The proxy that the environment names cannot be used: {error}") from error
+    with client:
         yield client
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from urllib.parse import quote
@@ -47,7 +48,7 @@ def fetch(source: HubSource, staging: Staging) -> None:
 
 
 def cached_snapshot(repo: str, revision: str | None) -> Path | None:
-    """Folder of a repository in the hub's local cache, if it holds weights; asks no server."""
+    """Folder of a repository in the hub's local cache, if it holds all of its weights; asks no server."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -55,7 +56,16 @@ def cached_snapshot(repo: str, revision: str | None) -> Path | None:
         folder = Path(snapshot_download(repo, revision=revision, local_files_only=True))
     except (LocalEntryNotFoundError, HFValidationError):
         return None
-    return folder if any(next(folder.glob(pattern), None) for pattern in WEIGHTS) else None
+    return folder if any(next(folder.glob(pattern), None) for pattern in WEIGHTS) and _has_every_shard(folder) else None
+
+
+def _has_every_shard(folder: Path) -> bool:
+    """What an interrupted download has left may have some of them."""
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file() or (folder / "model.safetensors").is_file():
+        return True
+    shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    return all((folder / shard).is_file() for shard in shards)
 
 
 def download_snapshot(repo: str, revision: str | None) -> Path:
@@ -67,13 +77,15 @@ def download_snapshot(repo: str, revision: str | None) -> Path:
     """
     import httpx
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
+    refused = (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, httpx.HTTPError)
     try:
         snapshot_download(repo, revision=revision, ignore_patterns=UNWANTED)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, HFValidationError, httpx.HTTPError) as error:
+    except (*refused, ImportError, ValueError) as error:  # the last two of a name, or a proxy, that cannot be used
+        reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])  # a cut connection has no words
         raise SourceUnreachable(
-            f"the hub did not give {repo}: {type(error).__name__}: {str(error).splitlines()[0]} "
+            f"the hub did not give {repo} ({reason.rstrip('.')}). "
             "Set HF_ENDPOINT to your mirror, or place the model in a folder and use that folder's path as its name."
         ) from error
     folder = cached_snapshot(repo, revision)

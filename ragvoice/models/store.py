@@ -43,7 +43,8 @@ class ModelStore:
         """Install models: catalogue names or hub ids; None stands for the catalogue's default models.
 
         Resumes what an earlier pull left, waits for another process that pulls the same model, and leaves nothing
-        half-installed. An installed model is read through and fetched again if a byte has changed.
+        half-installed. An installed model is read through and fetched again if a byte has changed, and a
+        conversion is made again, at the latest when it is needed.
 
         Raises:
             ModelError: a name is not known, no source gave the files, the disk is full, a conversion failed.
@@ -187,6 +188,7 @@ class ModelStore:
         match reference:
             case CatalogueReference():
                 entry = reference.entry
+                conversion.forget_damaged(self.root, entry.name)
 
                 def convert(folder: Path, target_format: str) -> Path:
                     source = conversion.Source(entry.name, folder, _entry_fingerprint(entry))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
@@ -32,11 +33,12 @@ class CTranslate2Embeddings(Embeddings):
         :param max_tokens: Longer texts are cut here, special tokens included.
         :param batch_tokens: Tokens in one batch, if two texts fit; the activations of much more leave the cache.
         :param cpu_threads: 0 leaves the choice to CTranslate2.
-        :raises ModelError: when the folder is not such a model.
+        :raises ModelError: when the folder is not such a model, or one that makes its vectors otherwise.
         """
         import ctranslate2
         from tokenizers import Tokenizer
 
+        _require_mean_pooling(model_path)
         try:
             self._encoder = ctranslate2.Encoder(str(model_path), device="auto", intra_threads=cpu_threads)
             self._tokenizer = Tokenizer.from_file(str(model_path / "tokenizer.json"))
@@ -89,7 +91,27 @@ def _batches_of_one_length(lengths: Sequence[int], batch_tokens: int) -> Iterato
         yield from (indices[start : start + size] for start in range(0, len(indices), size))
 
 
+def _require_mean_pooling(model_path: Path) -> None:
+    """Of a folder that says how its vectors are made; others would find less, and nobody would be told."""
+    pooling, modules = _json(model_path / "1_Pooling" / "config.json"), _json(model_path / "modules.json")
+    switches = [key for key, on in (pooling or {}).items() if key.startswith("pooling_mode_") and on]
+    # One name or several since sentence-transformers 6, a switch for each before.
+    modes = (pooling or {}).get("pooling_mode", switches)
+    kinds = {module["type"].rpartition(".")[2] for module in modules or []}
+    others = sorted(kinds - {"Transformer", "Pooling", "Normalize"})
+    if others or (pooling and modes not in ("mean", ["mean"], ["pooling_mode_mean_tokens"])):
+        what = f"the parts {', '.join(others)}" if others else f"the pooling {modes}"
+        raise ModelError(
+            f"{model_path.name} makes its vectors with {what}, which CTranslate2 does not compute here. "
+            "Set embedder_runtime = 'sentence-transformers'."
+        )
+
+
+def _json(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
 def tokens_of(model_path: Path) -> int:
     """The length that a sentence-transformers folder says it was trained for; 256 when it does not say."""
-    file = model_path / "sentence_bert_config.json"
-    return int(json.loads(file.read_text()).get("max_seq_length", 256)) if file.is_file() else 256
+    said = _json(model_path / "sentence_bert_config.json") or {}
+    return int(said.get("max_seq_length") or 256)

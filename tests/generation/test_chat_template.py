@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from tokenizers import Tokenizer
 
 from ragvoice.datatypes import Message, Passage
 from ragvoice.errors import ModelError
@@ -136,3 +137,16 @@ def test_template_cannot_reach_into_python(folder: Path) -> None:
     template = ChatTemplate(with_template(folder, "{{ messages.__class__.__mro__ }}"))
     with pytest.raises(ModelError, match="unsafe"):
         template.render(CONVERSATION)
+
+
+def test_no_prompt_is_cut_or_padded_to_the_length_of_the_training(folder: Path) -> None:
+    whole = ChatTemplate(folder).split_prompt(CONVERSATION)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_truncation(4)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    assert ChatTemplate(folder).split_prompt(CONVERSATION) == whole
+    assert ChatTemplate(folder).count_tokens("w1 " * 9) == 9
+    tokenizer.no_truncation()
+    tokenizer.enable_padding(length=64, pad_token="<unk>")
+    tokenizer.save(str(folder / "tokenizer.json"))
+    assert ChatTemplate(folder).count_tokens("w1 " * 9) == 9

@@ -6,8 +6,10 @@ import secrets
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from ragvoice.build import build_chat_model
-from ragvoice.errors import GenerationError, UsageError
+from ragvoice.errors import GenerationError, ModelError, UsageError
 from ragvoice.settings import Settings
 
 QUESTION = [SystemMessage("Answer in one short sentence."), HumanMessage("What is the capital of France?")]
@@ -139,6 +141,67 @@ def test_server_that_is_down_is_reported(monkeypatch: pytest.MonkeyPatch) -> Non
         list(served_chat(url).stream(QUESTION))
 
 
+def test_a_machine_that_is_switched_off_is_not_waited_for_as_long_as_an_answer() -> None:
+    timeout = served_chat(unused_url()).root_client.timeout  # type: ignore[attr-defined]
+    assert (timeout.connect, timeout.read) == (10.0, 60.0)
+
+
+BEGINNING = (
+    b'data: {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": '
+    b'[{"index": 0, "delta": {"role": "assistant", "content": "You get"}, "finish_reason": null}]}\n\n'
+)
+
+
+class Page(BaseHTTPRequestHandler):
+    """Answers everything with the same bytes."""
+
+    body, kind = b"<html>Please sign in.</html>", "text/html"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", self.kind)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class BrokenOff(Page):
+    body, kind = BEGINNING + b"data: {oops\n\n", "text/event-stream"
+
+
+@pytest.fixture
+def answering_with() -> Iterator[Callable[[type[Page]], str]]:
+    """Starts a server; gives its address."""
+    servers: list[HTTPServer] = []
+
+    def begin(handler: type[Page]) -> str:
+        servers.append(HTTPServer(("127.0.0.1", 0), handler))
+        threading.Thread(target=servers[-1].serve_forever, kwargs={"poll_interval": 0.01}).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}/v1"
+
+    yield begin
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("handler", [Page, BrokenOff])
+def test_what_is_no_such_server_is_told_with_its_address(
+    answering_with: Callable[[type[Page]], str], handler: type[Page]
+) -> None:
+    url = answering_with(handler)
+    with pytest.raises(GenerationError, match="OpenAI-compatible") as raised:
+        list(served_chat(url).stream(QUESTION))
+    assert url in str(raised.value)
+    assert "llm_url" in str(raised.value)
+    with pytest.raises(GenerationError, match="OpenAI-compatible"):
+        served_chat(url).invoke(QUESTION)
+
+
 def test_key_is_read_when_asked_and_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "first-secret")
     chat = served_chat(unused_url())
@@ -147,6 +210,21 @@ def test_key_is_read_when_asked_and_is_no_setting(monkeypatch: pytest.MonkeyPatc
     key = chat.openai_api_key()  # type: ignore[attr-defined]
     assert key == "second-secret"
     assert not any("key" in name for name in Settings.model_fields)
+
+
+@pytest.mark.parametrize(("given", "sent"), [("", "none"), (" ", "none"), ("secret\n", "secret"), (None, "none")])
+def test_an_empty_key_is_none_and_a_line_end_no_part_of_one(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, sent: str
+) -> None:
+    if given is not None:
+        monkeypatch.setenv("OPENAI_API_KEY", given)
+    assert served_chat(unused_url()).openai_api_key() == sent  # type: ignore[attr-defined]
+
+
+def test_a_proxy_of_a_kind_that_is_not_supported_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "gopher://127.0.0.1:1")
+    with pytest.raises(ModelError, match=r"http://127\.0\.0\.1:9/v1 can be made: .*proxy"):
+        served_chat("http://127.0.0.1:9/v1")
 
 
 def test_tokens_are_counted_without_a_tokenizer_on_the_safe_side() -> None:

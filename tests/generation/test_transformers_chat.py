@@ -54,6 +54,8 @@ def test_decoding_is_greedy(tiny_llama: Path) -> None:
     first = reply(chat)
     torch.manual_seed(99)
     assert reply(chat) == first != reply(chat, [HumanMessage("w7 w8")])
+    chat._model.generation_config.repetition_penalty = 9.0  # as published with a model
+    assert reply(chat) == first
 
 
 def test_another_reply_than_one_that_begins_so(tiny_llama: Path) -> None:
@@ -99,6 +101,13 @@ def test_failure_in_the_worker_reaches_the_reader(tiny_llama: Path) -> None:
     chat = open_chat(tiny_llama)
     chat._model.register_forward_pre_hook(lambda *_: 1 / 0)
     with pytest.raises(GenerationError, match="division by zero"):
+        reply(chat)
+
+
+def test_a_chat_template_that_refuses_is_told(tiny_llama: Path) -> None:
+    chat = open_chat(tiny_llama)
+    chat._tokenizer.chat_template = "{{ raise_exception('System role not supported') }}"
+    with pytest.raises(ModelError, match="System role not supported"):
         reply(chat)
 
 

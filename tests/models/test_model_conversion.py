@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 
 import pytest
@@ -95,6 +96,26 @@ def test_leftovers_of_a_killed_conversion_are_removed(store: ModelStore, gguf: P
     assert list((store.root / ".partial").iterdir()) == []
 
 
+def test_two_of_a_kind_at_once_leave_each_other_alone(
+    store: ModelStore, gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(name: str) -> None:
+        store.write_converted(str(gguf), "ctranslate2-int8", tmp_path / name)
+
+    second = Thread(target=write, args=("second",))
+
+    def child(source: Path, target: Path, target_format: str, adapter: Path | None) -> None:
+        (target / "model.bin").write_text("whole")
+        if second.ident is None:
+            second.start()
+            second.join(0.3)  # it waits, so this is as long as it is given to do harm
+
+    monkeypatch.setattr(conversion, "_run_child", child)
+    write("first")
+    second.join()
+    assert [(tmp_path / name / "model.bin").read_text() for name in ("first", "second")] == ["whole", "whole"]
+
+
 def test_model_in_the_asked_format_is_returned_as_it_is(store: ModelStore, tmp_path: Path, child: FakeChild) -> None:
     (tmp_path / "ct2").mkdir()
     (tmp_path / "ct2/model.bin").write_bytes(b"w")
@@ -124,6 +145,24 @@ def test_pull_converts_before_it_publishes(home: Path, child: FakeChild) -> None
     assert [status.converted for status in store.list() if status.name == "tiny"] == [("ctranslate2-float32",)]
     (store.root / "converted/tiny/ctranslate2-float32/model.bin").write_text("changed")
     assert [result.file for result in store.verify() if result.state == "changed"] == ["ctranslate2-float32/model.bin"]
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing"])
+def test_pull_mends_what_verify_finds_in_a_conversion(store: ModelStore, child: FakeChild, damage: str) -> None:
+    store.pull(["tiny"])
+    sound = store.converted("tiny", "ctranslate2-int8")
+    broken = store.converted("tiny", "ctranslate2-float32") / "model.bin"
+    if damage == "changed":
+        broken.write_text("changed")
+    else:
+        broken.unlink()
+    assert [result.state for result in store.verify() if result.state != "ok"] == [damage]
+    store.pull(["tiny"])
+    assert all(result.state == "ok" for result in store.verify())
+    assert store.converted("tiny", "ctranslate2-float32") == broken.parent
+    assert broken.read_text() == "ctranslate2-float32 of tiny"
+    assert store.converted("tiny", "ctranslate2-int8") == sound
+    assert len(child.sources) == 3  # the sound one was not made again
 
 
 def test_adapter_folder_is_not_taken_for_a_model(tmp_path: Path) -> None:

@@ -72,6 +72,12 @@ def test_finished_wheels_are_not_downloaded_again(store: ModelStore, server: Pac
     assert [address for address, _ in server.requests] == second
 
 
+def test_a_proxy_of_a_kind_that_is_not_supported_is_told(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "gopher://127.0.0.1:1")
+    with pytest.raises(ModelError, match="The proxy that the environment names cannot be used"):
+        store.pull(["tiny"])
+
+
 @pytest.mark.parametrize("wrong", [b"wrong" * 1000, b"w" * 999_999], ids=["other bytes", "too long"])
 def test_wrong_partial_is_thrown_away(store: ModelStore, server: PackageServer, wrong: bytes) -> None:
     downloads = store.root / ".partial/tiny/downloads"

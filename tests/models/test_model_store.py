@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from package_server import PackageServer
 from tiny_model import WEIGHTS
@@ -44,9 +45,14 @@ def test_path_of_a_name_a_folder_and_a_hub_id(store: ModelStore, tmp_path: Path)
 
 def test_path_asks_no_server(store: ModelStore, server: PackageServer, tmp_path: Path) -> None:
     hub_snapshot(tmp_path / "hub", "org/halfway", {"config.json": b"{}"})  # weights still missing
-    for reference in ("org/name", "org/halfway", "tiny"):
+    index = b'{"weight_map": {"a": "model-1-of-2.safetensors", "b": "model-2-of-2.safetensors"}}'
+    shards = {"model.safetensors.index.json": index, "model-1-of-2.safetensors": b"w"}
+    partial = hub_snapshot(tmp_path / "hub", "org/partial", shards)
+    for reference in ("org/name", "org/halfway", "org/partial", "tiny"):
         with pytest.raises(ModelError, match=f"ragvoice models pull {reference}"):
             store.path(reference)
+    (partial / "model-2-of-2.safetensors").write_bytes(b"w")
+    assert store.path("org/partial") == partial
     assert server.requests == []
 
 
@@ -66,6 +72,24 @@ def test_path_of_a_truncated_model_calls_it_damaged(store: ModelStore) -> None:
 def test_hub_pull_is_refused_offline(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match="the hub did not give org/name"):
+        store.pull(["org/name"])
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ImportError("Using SOCKS proxy, but the 'socksio' package is not installed."), "ImportError: Using SOCKS"),
+        (httpx.ReadError(""), r"ReadError\). Set HF_ENDPOINT"),
+    ],
+)
+def test_hub_pull_says_what_went_wrong(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
+    with pytest.raises(ModelError, match=rf"the hub did not give org/name \({told}"):
         store.pull(["org/name"])
 
 

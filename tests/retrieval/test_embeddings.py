@@ -5,14 +5,17 @@ Reference values: sentence-transformers 5 on the original float32 weights. The r
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from langchain_core.embeddings import Embeddings
 
+from ragvoice.build import build_embeddings, token_offsets
 from ragvoice.errors import ModelError
 from ragvoice.retrieval.embeddings import CTranslate2Embeddings, _batches_of_one_length, tokens_of
+from ragvoice.settings import Settings
 
 TEXTS = [
     "This is an example sentence",
@@ -66,3 +69,37 @@ def test_a_folder_that_is_no_model_is_a_model_error(tmp_path: Path) -> None:
     assert tokens_of(tmp_path) == 256
     (tmp_path / "sentence_bert_config.json").write_text('{"max_seq_length": 128}')
     assert tokens_of(tmp_path) == 128
+    (tmp_path / "sentence_bert_config.json").write_text('{"max_seq_length": null}')
+    assert tokens_of(tmp_path) == 256
+
+
+@pytest.mark.parametrize(
+    ("pooling", "module"),
+    [
+        ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, "Pooling"),
+        ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": True}, "Pooling"),
+        ({"pooling_mode": "cls"}, "Pooling"),
+        ({"pooling_mode": "mean"}, "Dense"),
+    ],
+)
+def test_a_model_that_makes_its_vectors_otherwise_is_refused(
+    tmp_path: Path, pooling: dict[str, object], module: str
+) -> None:
+    (tmp_path / "1_Pooling").mkdir()
+    (tmp_path / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
+    (tmp_path / "modules.json").write_text(json.dumps([{"type": f"sentence_transformers.models.{module}"}]))
+    with pytest.raises(ModelError, match="embedder_runtime = 'sentence-transformers'"):
+        CTranslate2Embeddings(tmp_path)
+    (tmp_path / "1_Pooling" / "config.json").write_text('{"pooling_mode": "mean", "include_prompt": true}')
+    (tmp_path / "modules.json").write_text("[]")
+    with pytest.raises(ModelError, match="ragvoice models verify"):  # only the weights are missing
+        CTranslate2Embeddings(tmp_path)
+
+
+def test_an_embedder_that_cannot_be_read_is_a_model_error(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    broken = settings.model_copy(update={"embedder": str(tmp_path), "embedder_runtime": "sentence-transformers"})
+    with pytest.raises(ModelError, match="cannot be loaded by sentence-transformers"):
+        build_embeddings(broken)
+    with pytest.raises(ModelError, match="no readable tokenizer"):
+        token_offsets(broken)
