@@ -15,6 +15,8 @@ _POINTERS = re.compile(
 )
 _FEW_WORDS = 3
 """A question with no more content words than this rarely stands alone in the middle of a conversation."""
+_MOST_JOINED = 3
+"""Questions before one that are searched for with it; of more, the embedder would cut the newest one."""
 TOPIC_CHANGE = 0.05
 """By so much of the cosine a question must fit the documents better alone than joined with what was said before."""
 
@@ -26,10 +28,10 @@ def leans_on_history(question: str) -> bool:
 
 
 def standalone_question(question: str, history: Sequence[Message]) -> str:
-    """The question itself, or the last one that stood alone followed by those that lean on it."""
+    """The question itself, or the last one that stood alone followed by those that lean on it; of them the newest."""
     asked = [line.text.strip() for line in history if line.speaker == "user" and line.text.strip()]
     chain = [question.strip()]
-    while asked and leans_on_history(chain[0]):
+    while asked and leans_on_history(chain[0]) and len(chain) <= _MOST_JOINED:
         chain.insert(0, asked.pop())
     return " ".join(chain)
 

@@ -33,6 +33,11 @@ def test_a_chain_goes_back_to_the_question_that_stood_alone() -> None:
     assert standalone_question("Who pays it?", history) == f"{ALONE} And in Leeds? Who pays it?"
 
 
+def test_a_long_chain_keeps_its_newest_questions() -> None:
+    history = [*HISTORY, *(Message("user", f"And in {place}?") for place in ("Leeds", "Gdansk", "Lyon"))]
+    assert standalone_question("And in Ghent?", history) == "And in Leeds? And in Gdansk? And in Lyon? And in Ghent?"
+
+
 def test_the_answers_are_never_searched_for() -> None:
     assert "20 weeks" not in standalone_question("And in Leeds?", HISTORY)
 
