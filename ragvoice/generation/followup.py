@@ -17,8 +17,9 @@ _FEW_WORDS = 3
 """A question with no more content words than this rarely stands alone in the middle of a conversation."""
 _MOST_JOINED = 3
 """Questions before one that are searched for with it; of more, the embedder would cut the newest one."""
-TOPIC_CHANGE = 0.05
-"""By so much of the cosine a question must fit the documents better alone than joined with what was said before."""
+TOPIC_CHANGE = -0.03
+"""By so much of the cosine a question must fit the documents better alone than joined with what was said before; below
+0 it may fit them a little worse, for the right passage of a joined question is near to all of its parts."""
 
 
 def leans_on_history(question: str) -> bool:
@@ -41,14 +42,14 @@ def search_follow_up(
 ) -> tuple[str, Sequence[Passage]]:
     """What was searched for, and what was found.
 
-    That is the standalone question, unless the question fits the documents clearly better alone: then it only looks
+    That is the standalone question, unless the question fits the documents about as well alone: then it only looks
     like a follow-up, and the topic has changed.
     """
     alone, joined = question.strip(), standalone_question(question, history)
     found = search(joined)
     if alone != joined:
         found_alone = search(alone)
-        if _nearness(found_alone) - _nearness(found) > TOPIC_CHANGE:
+        if found_alone and _nearness(found_alone) - _nearness(found) > TOPIC_CHANGE:
             return alone, found_alone
     return joined, found
 

@@ -66,7 +66,7 @@ def test_a_follow_up_is_searched_for_with_what_it_leans_on() -> None:
 
 
 @pytest.mark.parametrize(("lead", "changed"), [(TOPIC_CHANGE - 0.01, False), (TOPIC_CHANGE + 0.01, True)])
-def test_a_question_that_fits_clearly_better_alone_has_changed_the_topic(lead: float, changed: bool) -> None:
+def test_a_question_that_fits_about_as_well_alone_has_changed_the_topic(lead: float, changed: bool) -> None:
     search, _ = searcher(how=0.5, who=0.5 + lead)
     query, found = search_follow_up(" Who leads the laboratory? ", HISTORY, search)
     assert query == ("Who leads the laboratory?" if changed else f"{ALONE} Who leads the laboratory?")
