@@ -34,7 +34,12 @@ def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("checkpoint-"))
 
 
-def ended(checkpoint: Path) -> bool:
-    """Whether the run had come to its end there: by its last step, or because it got no better."""
+def ended(checkpoint: Path, planned: int) -> bool:
+    """Whether the run had come to its end there: because it got no better, or by its last step, if no more are planned.
+
+    :param planned: Steps of the training as the run file has it now.
+    """
     state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    if state["global_step"] == state["max_steps"]:
+        return planned <= int(state["max_steps"])
     return bool(state["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"])

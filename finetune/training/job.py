@@ -55,7 +55,7 @@ def train(
             )
         begins()
         trainer = make_trainer(folder, base, settings, seed, weights, progress, begins=last is None)
-        if last is not None and ended(last):
+        if last is not None and ended(last, trainer.planned_steps()):
             trainer.take_best(last)
         else:
             trainer.train(resume_from_checkpoint=str(last) if last else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -79,6 +80,13 @@ class RowTrainer(Trainer):  # type: ignore[misc]
         self.log({**metrics, EVALUATION_S: time.monotonic() - began_s})
         self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def planned_steps(self) -> int:
+        """Optimizer steps of the whole training."""
+        if self.args.max_steps > 0:
+            return int(self.args.max_steps)
+        an_epoch: int = math.ceil(len(self.get_train_dataloader()) / self.args.gradient_accumulation_steps)
+        return math.ceil(float(self.args.num_train_epochs) * an_epoch)
 
     def take_best(self, checkpoint: Path) -> None:
         """The weights of a run that ended at this checkpoint, without another step."""

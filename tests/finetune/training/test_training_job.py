@@ -107,6 +107,17 @@ def test_a_resumed_run_stops_early_where_the_other_one_did_and_a_run_that_ended_
     assert (run / "adapter" / "adapter_model.safetensors").read_bytes() == weights
 
 
+@pytest.mark.parametrize("planned", ["max_steps", "epochs"])
+def test_a_run_that_came_to_its_last_step_goes_on_when_more_are_planned(run: Path, base: Path, planned: str) -> None:
+    options = {"max_steps": None, "pretrain": True, "learning_rate": 1e-3}
+    before = trained(run, base, **{**options, planned: 4})
+    steps: list[Step] = []
+    further = trained(run, base, resume=True, steps=steps, **{**options, planned: 8})
+    assert (further.ended, further.planned) == (2 * before.ended, 2 * before.planned)
+    assert {shown.step > before.ended for shown in steps} == {True}
+    assert further.step > before.step  # and it has learned something there
+
+
 def test_a_checkpoint_without_its_mark_is_removed_and_not_used(run: Path, base: Path) -> None:
     expected = trained(run, base, pretrain=True)
     weights = (run / "adapter" / "adapter_model.safetensors").read_bytes()
