@@ -21,7 +21,7 @@ demo: $(VENV)/.runtime system
 
 test: $(VENV)/.complete system browser
 	$(BIN)/ragvoice models pull
-	HF_HUB_OFFLINE=1 $(BIN)/pytest
+	HF_HUB_OFFLINE=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 
 test-slow: $(VENV)/.complete system browser
 	$(BIN)/ragvoice models pull

@@ -6,6 +6,7 @@ A missing model fails the tests: a skip would hide that nothing was tested.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -26,6 +27,12 @@ MODELS = ("all-minilm-l6-v2", "qwen2.5-coder-0.5b-instruct", "whisper-base", "pi
 def _turns_of_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test logs its turns beside those of whoever runs it."""
     os.environ["RAGVOICE_TURNS"] = str(tmp_path_factory.mktemp("turns") / "turns.sqlite")
+
+
+@pytest.fixture(autouse=True)
+def _main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit's tests leave a script of theirs as the main module, which a spawned process would run."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture(scope="session")

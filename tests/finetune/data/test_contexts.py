@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from finetune.data.candidates import Candidate
 from finetune.data.contexts import Dropped, Found, contexts, retrieved
 from finetune.data.examples import Example
-from ragvoice.datatypes import Message
+from ragvoice.datatypes import Message, Passage
 from ragvoice.generation.answering import ABSTENTION
 
 LEAVE = passage("leave", "Employees get 25 days of annual leave.")
@@ -74,7 +75,12 @@ def test_a_refusal_without_a_document_has_the_nearest_passage() -> None:
 def test_a_follow_up_is_asked_with_its_history_and_others_without() -> None:
     asked: list[tuple[str, tuple[str, ...]]] = []
     paid = candidate("1", "Is it 25 days?", "25 days", "leave", history=SAID, groups=("hr",))
-    [one] = retrieved([paid], finding(LEAVE, log=asked), Dropped())
+
+    def search(query: str, groups: Iterable[str]) -> Sequence[Passage]:
+        asked.append((query, tuple(groups)))
+        return [replace(LEAVE, similarity=0.6 if SAID[0].text in query else 0.5)]
+
+    [one] = retrieved([paid], search, Dropped())
     assert one.history == SAID
     assert (f"{SAID[0].text} Is it 25 days?", ("hr",)) in asked
     alone = "When are the salaries of all employees paid in Leeds?"
