@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ class FasterWhisperSpeechToText:
             self._told = (words, f"{told}." if told else "")
         return self._told[1]
 
-    def _hear(self, samples_t: NDArray[np.float32], language: str | None) -> Heard:
+    def _hear(self, samples_t: NDArray[np.float32], language: str | None) -> list[Heard]:
         try:
             found, info = self._model.transcribe(
                 samples_t,
@@ -117,16 +118,15 @@ class FasterWhisperSpeechToText:
             segments = list(found)
         except (RuntimeError, ValueError) as error:
             raise SpeechError(f"faster-whisper failed on {len(samples_t) / 16_000:.1f} s of speech: {error}") from error
-        tokens = [len(segment.tokens) for segment in segments]
-        weights = np.asarray(tokens, np.float64) / max(1, sum(tokens))
-        return Heard(
-            segments=tuple(Segment(float(s.start), float(s.end), s.text.strip()) for s in segments),
-            language=info.language,
-            mean_logprob=float(weights @ np.asarray([s.avg_logprob for s in segments], np.float64))
-            if segments
-            else 0.0,
-            no_speech_prob=max((float(s.no_speech_prob) for s in segments), default=1.0),
-        )
+        return [
+            Heard(
+                segments=tuple(Segment(float(s.start), float(s.end), s.text.strip()) for s in window),
+                language=info.language,
+                mean_logprob=float(window[0].avg_logprob),
+                no_speech_prob=float(window[0].no_speech_prob),
+            )
+            for window in (list(group) for _, group in groupby(segments, key=lambda s: s.seek))
+        ]
 
 
 def _give_up_unless_wanted() -> None:

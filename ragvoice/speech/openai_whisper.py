@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ class OpenAIWhisperSpeechToText:
         """
         return transcribe_stretches(audio, self._hear, language=self.language)
 
-    def _hear(self, samples_t: NDArray[np.float32], language: str | None) -> Heard:
+    def _hear(self, samples_t: NDArray[np.float32], language: str | None) -> list[Heard]:
         try:
             result = self._model.transcribe(
                 np.ascontiguousarray(samples_t),
@@ -71,13 +72,12 @@ class OpenAIWhisperSpeechToText:
             )
         except (RuntimeError, ValueError) as error:
             raise SpeechError(f"openai-whisper failed on {len(samples_t) / 16_000:.1f} s of speech: {error}") from error
-        segments = result["segments"]
-        weights = np.asarray([len(s["tokens"]) for s in segments], np.float64)
-        return Heard(
-            segments=tuple(Segment(float(s["start"]), float(s["end"]), s["text"].strip()) for s in segments),
-            language=result["language"],
-            mean_logprob=float(np.average([s["avg_logprob"] for s in segments], weights=weights))
-            if weights.sum()
-            else 0.0,
-            no_speech_prob=max((float(s["no_speech_prob"]) for s in segments), default=1.0),
-        )
+        return [
+            Heard(
+                segments=tuple(Segment(float(s["start"]), float(s["end"]), s["text"].strip()) for s in window),
+                language=result["language"],
+                mean_logprob=float(window[0]["avg_logprob"]),
+                no_speech_prob=float(window[0]["no_speech_prob"]),
+            )
+            for window in (list(group) for _, group in groupby(result["segments"], key=lambda s: s["seek"]))
+        ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +27,7 @@ MAX_PAUSE_S = 3.0
 
 @dataclass(frozen=True)
 class Heard:
-    """What a recogniser makes of one stretch."""
+    """What a recogniser makes of a stretch, or of one of the windows that it takes it apart into."""
 
     segments: tuple[Segment, ...]
     """Times from the start of the stretch."""
@@ -44,7 +44,7 @@ class Heard:
 
 @dataclass(frozen=True)
 class Gate:
-    """When a recognised text is taken for an invention. Chosen on the visible recordings: benchmarks/speech.py."""
+    """When the text of a window is taken for an invention. Chosen on the visible recordings: benchmarks/speech.py."""
 
     min_mean_logprob: float = -1.0
     max_compression_ratio: float = 2.4
@@ -64,8 +64,9 @@ class Gate:
         return len(text) / len(zlib.compress(text)) <= self.max_compression_ratio
 
 
-Hear = Callable[[NDArray[np.float32], str | None], Heard]
-"""(samples at 16 kHz, language or None to detect it) -> what was said."""
+Hear = Callable[[NDArray[np.float32], str | None], Sequence[Heard]]
+"""(samples at 16 kHz, language or None to detect it) -> what was said, window by window: Whisper begins another one for
+the rest that it left, be it a tenth of a second, and invents words for it."""
 
 
 def transcribe_stretches(
@@ -81,12 +82,10 @@ def transcribe_stretches(
     logprobs: list[tuple[float, float]] = []
     for start_s, end_s in plan(speech_spans(audio), audio):
         samples_t = audio.samples_t[int(start_s * SAMPLE_RATE_HZ) : int(end_s * SAMPLE_RATE_HZ)]
-        heard = hear(samples_t, language)
-        if not gate.lets_pass(heard):
-            continue
-        language = language or heard.language
-        logprobs.append((heard.mean_logprob, len(heard.text)))
-        segments.extend(_shifted(segment, start_s, end_s) for segment in heard.segments if segment.text)
+        for heard in filter(gate.lets_pass, hear(samples_t, language)):
+            language = language or heard.language
+            logprobs.append((heard.mean_logprob, len(heard.text)))
+            segments.extend(_shifted(segment, start_s, end_s) for segment in heard.segments if segment.text)
     weight = sum(length for _, length in logprobs)
     mean_logprob = sum(logprob * length for logprob, length in logprobs) / weight if weight else None
     return Transcription(

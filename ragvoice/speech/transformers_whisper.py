@@ -66,12 +66,12 @@ class TransformersWhisperSpeechToText:
         """
         return transcribe_stretches(audio, self._hear, language=self.language)
 
-    def _hear(self, samples_t: NDArray[np.float32], language: str | None) -> Heard:
+    def _hear(self, samples_t: NDArray[np.float32], language: str | None) -> list[Heard]:
         import torch
 
         try:
             with torch.inference_mode():
-                return self._decode(samples_t, language)
+                return [self._decode(samples_t, language)]
         except (RuntimeError, ValueError) as error:
             raise SpeechError(f"transformers failed on {len(samples_t) / 16_000:.1f} s of speech: {error}") from error
 

@@ -55,9 +55,9 @@ def test_times_confidence_and_language_of_several_stretches(monkeypatch: pytest.
     results = iter([heard("ab", -0.2, language="de"), heard("...", -0.1), heard("abcd", -0.5, language="fr")])
     asked: list[str | None] = []
 
-    def hear(samples_t: NDArray[np.float32], language: str | None) -> Heard:
+    def hear(samples_t: NDArray[np.float32], language: str | None) -> list[Heard]:
         asked.append(language)
-        return next(results)
+        return [next(results)]
 
     found = transcribe_stretches(silence(25), hear, language=None)
 
@@ -70,8 +70,20 @@ def test_times_confidence_and_language_of_several_stretches(monkeypatch: pytest.
     assert found.duration_s == 25
 
 
+def test_words_that_are_invented_for_the_rest_of_a_stretch_cost_only_themselves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stretches, "speech_spans", lambda audio: ((0.0, 3.0),))
+    windows = [heard("From the eighth day.", -0.3, 0.1), heard("I'm sorry.", -1.4, 0.65)]
+
+    found = transcribe_stretches(silence(3), lambda samples_t, language: windows, language="en")
+
+    assert found.text == "From the eighth day."
+    assert found.confidence == pytest.approx(math.exp(-0.3))
+
+
 def test_where_nobody_speaks_the_recogniser_is_not_even_asked() -> None:
-    def hear(samples_t: NDArray[np.float32], language: str | None) -> Heard:
+    def hear(samples_t: NDArray[np.float32], language: str | None) -> list[Heard]:
         raise AssertionError("asked")
 
     found = transcribe_stretches(silence(3), hear, language="en")
