@@ -145,23 +145,26 @@ def test_one_failure_is_reported_and_only_if_all_fail_the_run_has_failed(
     assert "3 of 3 questions failed" in capsys.readouterr().err
 
 
+@pytest.fixture
+def off_topic(tmp_path: Path) -> Path:
+    """Questions without documents."""
+    folder = tmp_path / "offtopic"
+    folder.mkdir()
+    (folder / "questions.jsonl").write_text(json.dumps(QUESTIONS[2]))
+    return folder
+
+
 def test_a_set_of_which_nothing_was_measured_has_failed(
-    dataset: Path, bot: ScriptedSystem, capsys: pytest.CaptureFixture[str]
+    dataset: Path, off_topic: Path, bot: ScriptedSystem, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    off_topic = dataset.parent / "offtopic"
-    off_topic.mkdir()
-    (off_topic / "questions.jsonl").write_text(json.dumps(QUESTIONS[2]))
     bot.answers["Where is the bowl held?"] = GenerationError("no server")
     assert evaluated(dataset, str(off_topic)) == 1
     assert "2 of 4 questions failed" in capsys.readouterr().err
 
 
 def test_questions_without_documents_are_asked_to_an_index(
-    dataset: Path, bot: ScriptedSystem, capsys: pytest.CaptureFixture[str]
+    dataset: Path, off_topic: Path, bot: ScriptedSystem, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    off_topic = dataset.parent / "offtopic"
-    off_topic.mkdir()
-    (off_topic / "questions.jsonl").write_text(json.dumps(QUESTIONS[2]))
     assert evaluated(off_topic) == 2
     assert "no documents" in capsys.readouterr().err
     assert main(["ingest", str(dataset / "documents")]) == 0
